@@ -80,7 +80,8 @@ class SwitchDown(msgspec.Struct, frozen=True, tag=True):
 
 class Arrived(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A caller's channel is ours now: by our socket, parked for us, or found in a snapshot. It says only what the
-    channel's own variables say."""
+    channel's own variables say.
+    """
 
     leg: Leg
     arrival: str
