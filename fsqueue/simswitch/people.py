@@ -21,6 +21,9 @@ class Reaction(msgspec.Struct, frozen=True, kw_only=True):
     `code`: the SIP code of a refusal, 300 to 699 (486 busy, 603 declined, 480 unavailable, 404, 302 …).
     `talk`: seconds from being connected with a caller until this phone hangs up; None: never by himself; 0: he hangs up right at
     answering, whether or not a caller is there yet.
+    `stays`: seconds from his own answer until he hangs up, connected or not (the way to hang up in the middle of bridging); None: no
+    such limit.
+    `keys`: digits that he presses, each with its seconds from the answer.
     `ringing`: the phone says 180 at once.
     """
 
@@ -28,12 +31,14 @@ class Reaction(msgspec.Struct, frozen=True, kw_only=True):
     after: float = 2.0
     code: int = 486
     talk: float | None = None
+    stays: float | None = None
+    keys: tuple[tuple[float, str], ...] = ()
     ringing: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what no phone can do."""
-        if self.after < 0 or (self.talk is not None and self.talk < 0):
-            raise ValueError(f"a reaction's times are 0 or more: after={self.after} talk={self.talk}")
+        if min(self.after, self.talk or 0, self.stays or 0) < 0:
+            raise ValueError(f"a reaction's times are 0 or more: after={self.after} talk={self.talk} stays={self.stays}")
         if not 300 <= self.code <= 699:
             raise ValueError(f"a phone refuses with a SIP code of 300 to 699, not {self.code}")
 
@@ -41,7 +46,8 @@ class Reaction(msgspec.Struct, frozen=True, kw_only=True):
 class PhoneScript(msgspec.Struct, frozen=True, kw_only=True):
     """One user's phones: where they are registered and how they react.
 
-    `reactions` are used in turn, one for each call that rings (all contacts of the user share it), and begin again after the last.
+    `reactions` are used in turn, one for each call that rings, and begin again after the last. Where several contacts ring for one call,
+    the user acts at the first of them and the others only ring.
     `contacts`: how many phones are registered under the user, 1 or more. `registered`: False for one that isn't (it can register
     later). `auth`: the switch asks for its password, so calls that it makes carry `sip_auth_username`.
     """
@@ -72,8 +78,9 @@ class CallerScript(msgspec.Struct, frozen=True, kw_only=True):
     """One caller and what he does.
 
     `number`, `name`: his caller id. `to`: what he dials. `at`: seconds from the start of the run.
-    `patience`: seconds from dialling until he hangs up if no member has been connected by then; None: he waits for ever.
-    `talk`: seconds in talk until he hangs up; None: never by himself.
+    `patience`: seconds from dialling until he hangs up, unless he is connected with somebody then (and if he is put back to the music
+    later, at once); None: he waits for ever.
+    `talk`: seconds in one talk until he hangs up; None: never by himself.
     `keys`: digits that he presses, each with its seconds from the answer.
     `user`: `user@domain` of a colleague calling from his authenticated phone; None: an outside caller.
     `variables`: channel variables that the site's dialplan would have set before handing over, such as `fsqueue_to`.
