@@ -7,19 +7,28 @@ FreeSWITCH itself doesn't tell an empty header from a missing one.
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
+from operator import attrgetter
+from typing import Any
 
 import msgspec
+
+from fsqueue.esl.errors import RemoteProtocolError
+from fsqueue.esl.framing import Frame, decode_values, parse_headers
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One event. Values are text as FreeSWITCH holds it, less control characters (see :func:`clean`)."""
 
     def __post_init__(self) -> None:
-        """Take the control characters out of what strangers can fill."""
-        for field in _FROM_STRANGERS:
-            value = getattr(self, field)
-            if value and _CONTROL.search(value):
+        """Take the control characters out of every field but ``body``: strangers fill more of them than one thinks."""
+        # One pass over all of them, since nearly every event is clean and this is on the way of each.
+        if "".join(_fields_of(self)).isprintable():
+            return
+        for field, value in zip(_CLEANED, _fields_of(self), strict=True):
+            if not value.isprintable():
                 msgspec.structs.force_setattr(self, field, clean(value))
 
     name: str = msgspec.field(name="Event-Name", default="")
@@ -99,22 +108,82 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     vm_length: str = msgspec.field(name="VM-Message-Len", default="")
 
 
+# FreeSWITCH percent-decodes names and dialled numbers, so a real line feed can stand in them; contacts, Referred-By and
+# user names come from phones as they are. C1 controls and the Unicode line separators end a line in some terminals.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-
-# What a caller can put text into. FreeSWITCH percent-decodes names and dialled numbers, so a real line feed can stand
-# in them (FREESWITCH.md, "Wire").
-_FROM_STRANGERS = (
-    "caller_number",
-    "caller_name",
-    "destination",
-    "channel_name",
-    "presence_id",
-    "context",
-    "sip_referred_by",
-    "digit",
-)
+_CLEANED = tuple(field for field in Event.__struct_fields__ if field != "body")
+_fields_of = attrgetter(*_CLEANED)
+_decoder = msgspec.json.Decoder(Event)
 
 
 def clean(text: str) -> str:
     """Return *text* without control characters and line separators, which belong in no name, number or log line."""
     return _CONTROL.sub("", text)
+
+
+def decode(data: bytes) -> Event:
+    """Decode the body of a ``text/event-json`` frame.
+
+    Bytes that are no UTF-8 become U+FFFD (FreeSWITCH doesn't check what it puts into JSON); values that are no text
+    are made text, an array as FreeSWITCH holds it (``ARRAY::one|:two``).
+
+    Raises:
+        RemoteProtocolError: *data* is not a JSON object.
+    """
+    try:
+        return _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _decode_leniently(data)
+
+
+def _decode_leniently(data: bytes) -> Event:
+    """Decode what the fast way refuses: broken UTF-8, raw control characters, half surrogates, arrays, numbers."""
+    try:
+        found = json.loads(data.decode("utf-8", "replace"), strict=False)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        # The fault is not quoted, and has no cause: both would carry what the peer sent into the log.
+        raise RemoteProtocolError("an event that is not a JSON object") from None
+    return from_values({name: _text(value) for name, value in found.items()})
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return "ARRAY::" + "|:".join(_text(item) for item in value)
+    return str(value)
+
+
+def from_values(values: Mapping[str, str]) -> Event:
+    """Make an event from decoded values by FreeSWITCH's header names; those that no field has are passed over."""
+    return msgspec.convert(dict(values), Event)
+
+
+def decode_plain(data: bytes) -> Event:
+    """Decode the body of a ``text/event-plain`` frame: url-encoded lines, then perhaps a body of its own.
+
+    An existing ``%XX`` is left as it is by FreeSWITCH, so a plain event can't tell ``%41`` from ``A``; JSON can.
+    """
+    block, _, body = data.partition(b"\n\n")
+    values = decode_values(parse_headers(block))
+    if body:
+        values["_body"] = body.decode("utf-8", "replace")
+    return from_values(values)
+
+
+def channel_data(frame: Frame) -> Event:
+    """Read the channel out of the answer to ``connect``: its header block, url-encoded per value.
+
+    Raises:
+        RemoteProtocolError: the answer holds no channel, since the switch refused or the peer is none.
+    """
+    event = from_values(decode_values(frame.headers))
+    if event.name != "CHANNEL_DATA" or not event.uuid:
+        raise RemoteProtocolError("an answer to connect that holds no channel")
+    return event

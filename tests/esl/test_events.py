@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fsqueue.esl.errors import RemoteProtocolError
+from fsqueue.esl.events import Event, channel_data, clean, decode, decode_plain
+from fsqueue.esl.framing import Frame, FrameReader, decode_values, parse_headers
+from tests.esl import captures
+
+# The display names of the seven hostile callers, as FreeSWITCH holds them less control characters.
+HELD = {
+    1: 'O\'Brien, \\"x\\" {a=b} [c]',
+    2: "Zażółć gęślą",
+    3: "avariable_evil: yes",
+    4: "x%{system(id)}y",
+    5: "=?UTF-8?Q?q?=",
+    6: "|;<script>&amp;",
+    7: "\ufffdbroken",
+}
+FIELDS = {field.encode_name: field.name for field in msgspec.structs.fields(Event)}
+
+
+def frames(name: str) -> list[Frame]:
+    return FrameReader().feed(b"".join(captures.received(name)))
+
+
+def as_held(value: object) -> str:
+    return value if isinstance(value, str) else "ARRAY::" + "|:".join(value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", captures.names())
+def test_every_captured_event_decodes_to_what_its_json_holds(name: str) -> None:
+    for frame in frames(name):
+        if frame.content_type != "text/event-json":
+            continue
+        event = decode(frame.body)
+        held = json.loads(frame.body.decode("utf-8", "replace"))
+        for header, field in FIELDS.items():
+            value = as_held(held.get(header, ""))
+            assert getattr(event, field) == (value if field == "body" else clean(value)), header
+
+
+@pytest.mark.parametrize("name", captures.names())
+def test_every_captured_plain_event_has_its_name_and_time(name: str) -> None:
+    for frame in frames(name):
+        if frame.content_type == "text/event-plain":
+            event = decode_plain(frame.body)
+            assert event.name
+            assert event.timestamp.isdecimal()
+            assert (event.body != "") == (event.name == "BACKGROUND_JOB")
+
+
+@pytest.mark.parametrize("kind", ["hostile-caller-id", "hostile-caller-id-plain"])
+@pytest.mark.parametrize("caller", HELD)
+def test_a_hostile_name_on_the_dialplans_socket_comes_out_as_held_and_forges_nothing(kind: str, caller: int) -> None:
+    answers = [frame for frame in frames(f"{kind}.outbound-{caller}") if "Event-Name" in frame.headers]
+    assert len(answers) == 1
+    assert channel_data(answers[0]).caller_name == HELD[caller]
+    assert channel_data(answers[0]).uuid
+    assert not [name for name in decode_values(answers[0].headers) if "evil" in name.lower()]
+
+
+@pytest.mark.parametrize(
+    ("kind", "read"), [("hostile-caller-id", decode), ("hostile-caller-id-plain", decode_plain)], ids=["json", "plain"]
+)
+def test_a_hostile_name_in_events_comes_out_as_held(kind: str, read: object) -> None:
+    events = [read(f.body) for f in frames(f"{kind}.inbound") if f.content_type.startswith("text/event-")]  # type: ignore[operator]
+    seen = {event.caller_name for event in events if event.caller_name}
+    assert set(HELD.values()) <= seen
+    assert {name for name in seen if "evil" in name} == {HELD[3]}
+
+
+def test_no_reader_of_the_plain_capture_ever_holds_a_forged_header() -> None:
+    bodies = [f.body for f in frames("hostile-caller-id-plain.inbound") if f.content_type == "text/event-plain"]
+    assert any(b"%0Avariable_evil" in body for body in bodies), "the capture holds the attack"
+    for body in bodies:
+        assert not [name for name in decode_values(parse_headers(body.partition(b"\n\n")[0])) if "evil" in name]
+
+
+def test_bytes_that_are_no_utf8_are_replaced() -> None:
+    assert decode(b'{"Event-Name":"DTMF","Caller-Caller-ID-Name":"\xffx"}').caller_name == "\ufffdx"
+
+
+def test_values_that_are_no_text_are_made_text() -> None:
+    event = decode(b'{"Event-Name":7,"Unique-ID":null,"Job-UUID":true,"contact":["a","b"],"user":{"a":1},"host":1.5}')
+    assert (event.name, event.uuid, event.job, event.contact) == ("7", "", "true", "ARRAY::a|:b")
+    assert event.reg_host == "1.5"
+    assert "a" in event.reg_user
+
+
+def test_raw_control_characters_and_half_surrogates_spoil_no_event() -> None:
+    event = decode(b'{"Event-Name":"X\x01","Caller-Caller-ID-Name":"a\\ud800b","Unique-ID":"\\ud83d\\ude00"}')
+    assert (event.name, event.caller_name, event.uuid) == ("X", "a\ufffdb", "\U0001f600")
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"7", b'"x"', b"null", b"{", b'{"a":}', b"\xff\xfe", b"[" * 100_000, b'{"a":' * 100_000]
+)
+def test_what_is_no_json_object_is_a_remote_error(data: bytes) -> None:
+    with pytest.raises(RemoteProtocolError):
+        decode(data)
+
+
+def test_a_remote_error_carries_nothing_of_what_was_sent() -> None:
+    with pytest.raises(RemoteProtocolError) as caught:
+        decode(b'{"hunter2')
+    assert caught.value.__cause__ is None
+    assert "hunter2" not in repr(caught.value)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(FIELDS)), st.text(max_size=40), max_size=12))
+def test_any_text_comes_through_less_control_characters(values: dict[str, str]) -> None:
+    event = decode(json.dumps(values).encode())
+    for header, field in FIELDS.items():
+        text = values.get(header, "")
+        assert getattr(event, field) == (text if field == "body" else clean(text))
+
+
+@given(st.text(max_size=60))
+def test_clean_leaves_nothing_that_ends_a_line(text: str) -> None:
+    assert len(clean(text).splitlines()) <= 1
+    assert "\x1b" not in clean(text)
+
+
+def test_an_answer_to_connect_without_a_channel_is_a_remote_error() -> None:
+    with pytest.raises(RemoteProtocolError):
+        channel_data(Frame({"Content-Type": "command/reply", "Reply-Text": "-ERR no"}))
