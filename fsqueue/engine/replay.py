@@ -1,0 +1,202 @@
+"""State from records: what the journal of earlier runs says, folded back into calls, offers, turns and duty.
+
+Only what is durable comes back. What phones and channels do is the switch's to say: until its first `Snapshot` no rule
+fires, and what that snapshot doesn't show, twice, is let go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from fsqueue.engine import roster, visits
+from fsqueue.engine.messages import (
+    CallEnded,
+    CallOpened,
+    Decided,
+    MemberChanged,
+    OfferAnswered,
+    Offered,
+    OfferOver,
+    Record,
+    Relegged,
+    Talking,
+    TurnUsed,
+    VisitBegan,
+)
+from fsqueue.engine.state import Call, Offer, State, Switch
+
+
+def restore(s: State, history: Iterable[tuple[Record, float]]) -> None:
+    """Fold *history*, records with their times in the order they were written, into the empty state."""
+    now = s.now
+    for record, at in history:
+        s.now = at
+        fold = _FOLDS.get(type(record))
+        if fold is not None:
+            fold(s, record)
+    s.now = max(now, s.now)
+    _settle_down(s)
+
+
+def _settle_down(s: State) -> None:
+    """Put what was folded into lines and timers."""
+    for call in s.calls.values():
+        s.by_leg[call.leg] = call
+        s.by_arrival[call.arrival] = call
+        s.switches.setdefault(call.leg.switch, Switch(id=call.leg.switch))
+        call.live = {o.id: o for o in call.live.values() if o.state in ("asked", "ringing", "answered")}
+        queue = s.queue_of(call)
+        if call.state == "waiting" and queue is not None:
+            visits.stand_in_line(s, call, queue)
+            if call.rung and not call.live:
+                queue.passed[call.id] = call
+        elif call.state == "sent":
+            s.timers.set(("stuck", call.id), s.now + visits.PARKED_LIMIT)
+    for offer in s.offers.values():
+        _hold_again(s, offer)
+        if offer.state in ("asked", "ringing"):
+            s.timers.set(("window", offer.id), offer.until)
+    for person in s.people.values():
+        roster.refresh(s, person)
+        roster.arm(s, person)
+    s.dirty.clear()
+    s.touched.clear()
+
+
+def _hold_again(s: State, offer: Offer) -> None:
+    person = s.people.get(offer.member)
+    if offer.number:
+        s.forwards += 1
+    if person is not None:
+        person.holds = offer.id
+        person.holding = "talk" if offer.state == "over" else "offer"
+
+
+def _opened(s: State, r: CallOpened) -> None:
+    s.calls[r.call] = Call(
+        id=r.call,
+        leg=r.leg,
+        arrival=r.arrival,
+        caller=r.caller,
+        number=r.number,
+        dialled=r.dialled,
+        music=r.music,
+        own_priority=r.priority,
+        joined=r.joined,
+        held=True,
+    )
+
+
+def _visit(s: State, r: VisitBegan) -> None:
+    call = s.calls[r.call]
+    call.state, call.group, call.visits = "waiting", r.group, r.n
+    call.entered, call.joined, call.priority, call.limit = r.entered, r.joined, r.priority, r.limit
+    call.rung, call.pass_until, call.noted, call.forward = {}, None, False, False
+    call.idle_since = s.now
+
+
+def _relegged(s: State, r: Relegged) -> None:
+    call = s.calls[r.call]
+    call.leg, call.arrival, call.caller = r.leg, r.arrival, r.caller
+
+
+def _offered(s: State, r: Offered) -> None:
+    call = s.calls[r.call]
+    call.offers = int(r.offer.rsplit(".", 1)[1])
+    offer = Offer(
+        id=r.offer,
+        call=r.call,
+        group=r.group,
+        switch=call.leg.switch,
+        member=r.member,
+        number=r.number,
+        state="ringing" if r.rule != "P1" else "answered",
+        began=s.now,
+        until=r.until,
+        rule=r.rule,
+    )
+    s.offers[offer.id] = offer
+    call.live[offer.id] = offer
+    if r.rule == "S2":
+        call.state, call.forward = "forwarding", True
+    elif r.rule != "P1":
+        call.rung[r.member] = None
+
+
+def _answered(s: State, r: OfferAnswered) -> None:
+    call = s.calls[r.call]
+    call.state, call.winner = "connecting", r.offer
+    s.offers[r.offer].state = "answered"
+
+
+def _over(s: State, r: OfferOver) -> None:
+    s.offers.pop(r.offer, None)
+    call = s.calls.get(r.call)
+    if call is None:
+        return
+    call.live.pop(r.offer, None)
+    call.idle_since = s.now
+    if r.outcome == "unreachable":
+        call.rung.pop(r.member, None)
+    if call.winner == r.offer:
+        call.state, call.winner, call.talking_since = "waiting", "", 0.0
+
+
+def _decided(s: State, r: Decided) -> None:
+    call = s.calls[r.call]
+    word = r.action.split(" ", 1)[0]
+    if word == "wait":
+        call.noted = True
+        if r.rule == "U2":
+            call.rung, call.pass_until = {}, None
+    elif word in ("voicemail", "hangup"):
+        call.state = "sent"
+        call.reason = "voicemail" if word == "voicemail" else _HUNG_UP.get(r.rule, "no_answer")
+
+
+_HUNG_UP: dict[str, Any] = {"U1": "offline", "U2": "no_answer", "U4": "timed_out", "full": "full"}
+
+
+def _talking(s: State, r: Talking) -> None:
+    call = s.calls[r.call]
+    call.state, call.winner, call.talking_since = "talking", r.offer, s.now
+    call.live.pop(r.offer, None)
+    s.offers[r.offer].state = "over"
+
+
+def _ended(s: State, r: CallEnded) -> None:
+    call = s.calls.pop(r.call, None)
+    if call is None:
+        return
+    visits.remember(s, call.arrival)
+
+
+def _member(s: State, r: MemberChanged) -> None:
+    person = s.people.get(r.member)
+    if person is not None:
+        person.duty, person.untaken = r.duty, r.untaken
+        person.duty_reason = r.why if r.duty != "in" else ""
+        person.quiet_until = r.quiet_until
+
+
+def _turn(s: State, r: TurnUsed) -> None:
+    queue = s.queues.get(r.group)
+    if queue is not None and r.member in queue.order:
+        queue.turns[r.member] = r.turn
+        queue.last_turn = max(queue.last_turn, r.turn)
+
+
+_FOLDS: dict[type, Callable[[State, Any], None]] = {
+    CallOpened: _opened,
+    VisitBegan: _visit,
+    Relegged: _relegged,
+    Offered: _offered,
+    OfferAnswered: _answered,
+    OfferOver: _over,
+    Decided: _decided,
+    Talking: _talking,
+    CallEnded: _ended,
+    MemberChanged: _member,
+    TurnUsed: _turn,
+}

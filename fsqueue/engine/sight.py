@@ -1,0 +1,82 @@
+"""What the switch shows: snapshots, and a switch that goes out of reach or was restarted."""
+
+from __future__ import annotations
+
+from fsqueue.engine import calls, offers, roster
+from fsqueue.engine.messages import Snapshot, SwitchChanged, SwitchDown
+from fsqueue.engine.state import Offer, State, Switch
+
+SEEN_TWICE = 2
+"""Snapshots in a row without a leg after which it is gone: the switch's channel table is up to 420 ms behind its
+events (measured), so one that misses it says nothing."""
+
+
+def snapshot(s: State, seen: Snapshot) -> None:
+    """Take over that the switch is in reach, and let go of what is not on it any more."""
+    switch = s.switches.setdefault(seen.switch, Switch(id=seen.switch))
+    restarted = bool(switch.core) and switch.core != seen.core
+    if restarted:
+        _forget_legs(s, seen.switch)
+    if not switch.known or restarted:
+        s.record(SwitchChanged(switch=seen.switch, up=True, core=seen.core))
+    switch.core, switch.known = seen.core, True
+    if not restarted:
+        _count_missing(s, seen)
+    for person in s.people.values():
+        roster.refresh(s, person)
+    for queue in s.queues.values():
+        roster.mark_away(s, queue, seen.switch)
+        s.touch(queue.group.id)
+
+
+def _count_missing(s: State, seen: Snapshot) -> None:
+    legs = {leg.uuid for leg in seen.legs}
+    rung = {leg.offer for leg in seen.legs if leg.offer}
+    for call in list(s.calls.values()):
+        if call.leg.switch != seen.switch:
+            continue
+        call.missing = 0 if call.leg.uuid in legs else call.missing + 1
+        if call.missing >= SEEN_TWICE:
+            calls.call_event(s, call, "vanished")
+    for offer in list(s.offers.values()):
+        if offer.switch != seen.switch:
+            continue
+        offer.missing = 0 if offer.id in rung else offer.missing + 1
+        if offer.missing >= SEEN_TWICE:
+            offer_gone(s, offer, "the switch does not have its legs any more")
+
+
+def offer_gone(s: State, offer: Offer, cause: str) -> None:
+    """End an offer, or the talk it became, whose legs are gone without a word."""
+    call = s.calls.get(offer.call)
+    if offer.state == "over":
+        if call is not None and call.winner == offer.id:
+            calls.call_event(s, call, "talk_ended", calls.Event(detail=cause))
+        offers.free_after_talk(s, offer)
+        return
+    offers.offer_event(s, offer, "ended", offers.Said("lost", cause))
+    if call is not None and (call.winner == offer.id or not call.live):
+        calls.call_event(s, call, "offer_over", calls.Event(detail=cause))
+
+
+def _forget_legs(s: State, switch: str) -> None:
+    """Close everything of a switch that was restarted: its channels died with it."""
+    for call in list(s.calls.values()):
+        if call.leg.switch == switch:
+            calls.call_event(s, call, "vanished", calls.Event(detail="the switch was restarted"))
+    for offer in list(s.offers.values()):
+        if offer.switch == switch:
+            offer_gone(s, offer, "the switch was restarted")
+    for person in s.people.values():
+        for leg in [leg for leg in person.others if leg.switch == switch]:
+            del person.others[leg]
+
+
+def down(s: State, seen: SwitchDown) -> None:
+    """Take over that the switch is out of reach: no rule fires for its calls until it is back."""
+    switch = s.switches.setdefault(seen.switch, Switch(id=seen.switch))
+    if switch.known:
+        s.record(SwitchChanged(switch=seen.switch, up=False, core=switch.core))
+    switch.known = False
+    for queue in s.queues.values():
+        queue.away_since.pop(seen.switch, None)
