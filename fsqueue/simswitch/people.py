@@ -38,7 +38,9 @@ class Reaction(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse what no phone can do."""
         if min(self.after, self.talk or 0, self.stays or 0) < 0:
-            raise ValueError(f"a reaction's times are 0 or more: after={self.after} talk={self.talk} stays={self.stays}")
+            raise ValueError(
+                f"a reaction's times are 0 or more: after={self.after} talk={self.talk} stays={self.stays}"
+            )
         if not 300 <= self.code <= 699:
             raise ValueError(f"a phone refuses with a SIP code of 300 to 699, not {self.code}")
 
