@@ -9,7 +9,7 @@ from fsqueue.config.model import Configuration, Member, identity, user_of_dial
 from fsqueue.config.plan import to_plan
 from fsqueue.engine.model import Forward, HangUp, Plan, ToGroup, Voicemail, Wait
 
-HEAD = '[switches.main]\nhost = "127.0.0.1"\npassword = "secret"\n'
+HEAD = 'switches.main = { host = "127.0.0.1", password = "secret" }\n'
 SAMPLE = Path(__file__).parents[2] / "conf" / "fsqueue.toml"
 
 
