@@ -15,6 +15,7 @@ from fsqueue.engine.messages import (
     Answered,
     Arrived,
     CallerGone,
+    CaughtUp,
     Configure,
     Connected,
     ConnectFailed,
@@ -30,6 +31,7 @@ from fsqueue.engine.messages import (
     Record,
     Ringing,
     Snapshot,
+    Stalled,
     Step,
     StepDone,
     SwitchDown,
@@ -159,5 +161,7 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     Move: staff.move,
     Hangup: staff.hangup,
     Configure: staff.configure,
+    Stalled: sight.stalled,
+    CaughtUp: sight.caught_up,
     Wake: _wake,
 }

@@ -237,13 +237,21 @@ class Configure(msgspec.Struct, frozen=True, tag=True):
     renamed: tuple[Renamed, ...] = ()
 
 
+class Stalled(msgspec.Struct, frozen=True, tag=True):
+    """This process was held up: what happened meanwhile is still under way, and nothing is decided until `CaughtUp`."""
+
+
+class CaughtUp(msgspec.Struct, frozen=True, tag=True):
+    """What happened during a stall has been handed in."""
+
+
 class Wake(msgspec.Struct, frozen=True, tag=True):
     """Time has come to what `deadline()` named. Inputs of the same instant go before it."""
 
 
 Input = (
     Snapshot | SwitchDown | Arrived | CallerGone | Ringing | Answered | OfferEnded | Connected | ConnectFailed
-    | TalkEnded | StepDone | Reach | OtherCall | Pickup | DutyCode | Duty | Move | Hangup | Configure | Wake
+    | TalkEnded | StepDone | Reach | OtherCall | Pickup | DutyCode | Duty | Move | Hangup | Configure | Stalled | CaughtUp | Wake
 )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fsqueue.engine import calls, offers, roster
-from fsqueue.engine.messages import Snapshot, SwitchChanged, SwitchDown
+from fsqueue.engine.messages import CaughtUp, Snapshot, Stalled, SwitchChanged, SwitchDown
 from fsqueue.engine.state import Offer, State, Switch
 
 SEEN_TWICE = 2
@@ -70,6 +70,19 @@ def _forget_legs(s: State, switch: str) -> None:
     for person in s.people.values():
         for leg in [leg for leg in person.others if leg.switch == switch]:
             del person.others[leg]
+
+
+def stalled(s: State, _: Stalled) -> None:
+    """Decide nothing for now."""
+    s.stalled = True
+
+
+def caught_up(s: State, _: CaughtUp) -> None:
+    """Decide again, and look at every line: what came during the stall has been taken in."""
+    s.stalled = False
+    for group in s.queues:
+        s.touch(group)
+    s.touched.update(s.calls)
 
 
 def down(s: State, seen: SwitchDown) -> None:

@@ -209,6 +209,8 @@ class State:
         self.timers = Timers()
         self.ended: dict[str, float] = {}
         """Arrivals and calls that ended lately, since the switch's channel table is behind its events."""
+        self.stalled = False
+        """No rule fires until what happened while this process was held up is known."""
         self.forwards = 0
         """Forwards to numbers that ring or talk now."""
         self.dirty: dict[str, None] = {}
@@ -245,4 +247,4 @@ class State:
     def on_known_switch(self, call: Call) -> bool:
         """Whether rules may fire for the call now."""
         switch = self.switches.get(call.leg.switch)
-        return switch is not None and switch.known
+        return switch is not None and switch.known and not self.stalled

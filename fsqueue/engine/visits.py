@@ -103,7 +103,7 @@ def enter(s: State, call: Call, group: str, entered: float | None = None) -> Non
     full = queue.group.max_waiting
     if entered is None and full and len(queue.line) >= full:
         take_step(s, call, "full", "full")
-    elif s.switches[call.leg.switch].known and not queue.online.get(call.leg.switch, 0) and _leaves(queue, "offline"):
+    elif s.on_known_switch(call) and not queue.online.get(call.leg.switch, 0) and _leaves(queue, "offline"):
         take_step(s, call, "offline", "U1")
     else:
         stand_in_line(s, call, queue)

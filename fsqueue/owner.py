@@ -1,0 +1,161 @@
+"""The one owner of the engine: a greenlet that takes inputs in their order, and does nothing else at the same time.
+
+A step's records go to the journal first, its commands follow the journal's word that they are written. Inputs are
+drained before deadlines. After a stall nothing is decided by time until the switches have answered something sent
+after it, since what happened meanwhile is still on its way to us and comes before what the clock says.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+
+import gevent
+from gevent.event import Event
+
+from fsqueue.clock import Clock
+from fsqueue.engine.engine import Engine
+from fsqueue.engine.messages import CaughtUp, Command, Input, Record, Stalled, Wake
+from fsqueue.journal.writer import Journal
+
+log = logging.getLogger(__name__)
+
+TICK = 1.0
+"""Real seconds that the loop sleeps at most, so that being held up shows also when nothing is due."""
+
+STALL = 1.0
+"""Real seconds that the loop may wake late before it counts as a stall of this process."""
+
+CATCH_UP = 5.0
+"""Real seconds to wait after a stall for the switches' answers; one that doesn't answer is found by its ping."""
+
+BATCH = 50
+"""Inputs handled before other greenlets get their turn: the reader of the event socket must never wait for long."""
+
+Observer = Callable[[Record, float], None]
+Probe = Callable[[Callable[[], None]], int]
+"""Asks every switch that is up something and calls back at each answer; returns how many were asked."""
+
+
+class Owner:
+    """Runs *engine*: `put` inputs from any greenlet; *carry_out* gets commands in order."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        journal: Journal,
+        clock: Clock,
+        carry_out: Callable[[tuple[Command, ...]], None],
+        probe: Probe = lambda _: 0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin idle; `run` in a greenlet of its own."""
+        self.engine = engine
+        self._journal = journal
+        self._clock = clock
+        self._carry_out = carry_out
+        self._probe = probe
+        self._monotonic = monotonic
+        self._inputs: deque[Input] = deque()
+        self._wake = Event()
+        self._observers: list[Observer] = []
+        self._stopped = False
+        self._catching_up_until: float | None = None
+        """Real time (monotonic) at which a stall is taken for over, answers or not."""
+        self._progress = 0.0
+
+    @property
+    def progress(self) -> float:
+        """When the loop last went round, in monotonic seconds: at most TICK ago, unless something holds it up."""
+        return self._progress
+
+    def observe(self, observer: Observer) -> None:
+        """Have *observer* told of every record, with its time, in order, once it is written. It must not block."""
+        self._observers.append(observer)
+
+    def put(self, inputs: Iterable[Input]) -> None:
+        """Queue *inputs*."""
+        self._inputs.extend(inputs)
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Have `run` return after the inputs it has."""
+        self._stopped = True
+        self._wake.set()
+
+    def run(self) -> None:
+        """Take inputs and deadlines until `stop`."""
+        while not (self._stopped and not self._inputs):
+            seconds = self._sleep()
+            planned = self._monotonic() + seconds
+            self._wake.wait(seconds)
+            self._wake.clear()
+            late = self._monotonic() - planned
+            self._progress = self._monotonic()
+            if late > STALL and self._catching_up_until is None:
+                self._stall(late)
+            self._drain()
+            self._come_due()
+
+    def _sleep(self) -> float:
+        due = self.engine.deadline()
+        if due is None or self._catching_up_until is not None:
+            return TICK
+        return min(TICK, max(0.0, self._clock.real(due - self._clock())))
+
+    def _drain(self) -> None:
+        handled = 0
+        while self._inputs:
+            self._take(self._inputs.popleft())
+            handled += 1
+            if handled % BATCH == 0:
+                gevent.sleep(0)
+
+    def _come_due(self) -> None:
+        if self._catching_up_until is not None:
+            if self._monotonic() < self._catching_up_until:
+                return
+            self._catching_up_until = None
+            self._take(CaughtUp())
+        due = self.engine.deadline()
+        if due is not None and due <= self._clock():
+            self._take(Wake())
+
+    def _stall(self, late: float) -> None:
+        """Decide nothing until every switch has answered something that was asked now."""
+        waiting = [0]
+
+        def answered() -> None:
+            waiting[0] -= 1
+            if waiting[0] == 0 and self._catching_up_until is not None:
+                # Whatever was read before that answer is in our queue by now, and is drained first.
+                self._catching_up_until = self._monotonic()
+                self._wake.set()
+
+        waiting[0] = self._probe(answered)
+        if waiting[0]:
+            log.warning("held up for %.1f s; deciding nothing until the switches have answered", late)
+            self._take(Stalled())
+            self._catching_up_until = self._monotonic() + CATCH_UP
+
+    def _take(self, given: Input) -> None:
+        now = self._clock()
+        try:
+            step = self.engine.handle(given, now)
+        except Exception:
+            # One call's trouble must not take the others with it; what was decided before it still goes out.
+            log.exception("the rules failed at %r; please report this", given)
+            return
+        if not step.records and not step.commands:
+            return
+
+        def written() -> None:
+            for record in step.records:
+                for observer in self._observers:
+                    observer(record, now)
+            if step.commands:
+                self._carry_out(step.commands)
+
+        self._journal.append(step.records, now, written)
