@@ -154,7 +154,9 @@ class Phone:
     def invited(self, leg: Leg) -> None:
         """An INVITE has come: ring, and do what the script says next."""
         twin = next((r for r in self.user.ringing if r.leg.caller_number == leg.caller_number), None)
-        if twin is None:
+        if leg.caller_number in self.user.script.ignores:
+            reaction = Reaction(kind="ignore")
+        elif twin is None:
             reaction = self.user.script.reaction(self.user.calls)
             self.user.calls += 1
         else:

@@ -52,6 +52,7 @@ class PhoneScript(msgspec.Struct, frozen=True, kw_only=True):
     the user acts at the first of them and the others only ring.
     `contacts`: how many phones are registered under the user, 1 or more. `registered`: False for one that isn't (it can register
     later). `auth`: the switch asks for its password, so calls that it makes carry `sip_auth_username`.
+    `ignores`: caller numbers that this user lets ring, whatever the reactions say.
     """
 
     user: str
@@ -60,6 +61,7 @@ class PhoneScript(msgspec.Struct, frozen=True, kw_only=True):
     contacts: int = 1
     registered: bool = True
     auth: bool = True
+    ignores: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a phone that could not react, or that is nowhere."""
