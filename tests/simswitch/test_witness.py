@@ -1,0 +1,162 @@
+"""Each thing that must never happen is noticed when it does, and a good run is not accused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fsqueue.simswitch.people import Sighting
+from fsqueue.simswitch.witness import violations
+
+TOLERANCE = 0.3
+
+
+def caller(t: float, what: str, who: str = "5551", leg: str = "c", **more: Any) -> Sighting:
+    return Sighting(t=t, who=who, what=what, leg=leg, side="caller", **more)  # type: ignore[arg-type]
+
+
+def phone(t: float, what: str, who: str = "1001@lab", leg: str = "m1", peer: str = "5551", **more: Any) -> Sighting:
+    return Sighting(t=t, who=who, what=what, leg=leg, side="phone", peer=peer, **more)  # type: ignore[arg-type]
+
+
+def kinds(*sightings: Sighting, end: float = 100.0) -> list[str]:
+    return [one.kind for one in violations(sightings, tolerance=TOLERANCE, end=end)]
+
+
+GOOD = (
+    caller(0, "dialled"),
+    caller(0.1, "answered"),
+    caller(0.1, "music"),
+    phone(1, "ringing"),
+    phone(3, "answered"),
+    caller(3.1, "connected", peer="1001@lab"),
+    phone(3.1, "connected", peer_leg="c"),
+    phone(20, "ended", detail="NORMAL_CLEARING by himself"),
+    caller(20.05, "gone", detail="NORMAL_CLEARING by the switch"),
+)
+
+
+def test_a_good_call_is_no_violation() -> None:
+    assert kinds(*GOOD) == []
+
+
+def test_a_call_without_an_end_is_one() -> None:
+    assert kinds(*GOOD[:3]) == ["no end"]
+
+
+def test_a_call_with_two_ends_is_one() -> None:
+    assert kinds(*GOOD, caller(21, "gone", detail="again")) == ["two ends"]
+
+
+def test_silence_is_a_lost_caller() -> None:
+    seen = (*GOOD[:3], caller(5, "silence"), caller(9, "gone", detail="NORMAL_CLEARING by himself"))
+    assert kinds(*seen) == ["lost caller"]
+
+
+def test_silence_within_the_tolerance_is_none() -> None:
+    seen = (
+        *GOOD[:3],
+        caller(5, "silence"),
+        caller(5.2, "music"),
+        caller(9, "gone", detail="NORMAL_CLEARING by himself"),
+    )
+    assert kinds(*seen) == []
+
+
+def test_a_caller_dropped_because_a_phone_left_at_once_is_lost() -> None:
+    seen = (
+        *GOOD[:5],
+        phone(3.08, "ended", detail="NORMAL_CLEARING by himself"),
+        caller(3.1, "gone", detail="NORMAL_CLEARING by the switch"),
+    )
+    assert kinds(*seen) == ["lost caller"]
+
+
+def test_a_caller_who_is_back_on_the_music_when_a_phone_left_at_once_is_not_lost() -> None:
+    seen = (
+        *GOOD[:5],
+        phone(3.08, "ended", detail="NORMAL_CLEARING by himself"),
+        caller(3.1, "music"),
+        caller(30, "gone", detail="NO_ANSWER by the switch"),
+    )
+    assert kinds(*seen) == []
+
+
+def test_a_phone_rung_while_it_talks_has_two_calls() -> None:
+    second = (
+        caller(5, "dialled", who="5552", leg="c2"),
+        phone(6, "ringing", leg="m2", peer="5552"),
+        phone(7, "refused", leg="m2", peer="5552"),
+        caller(8, "gone", who="5552", leg="c2", detail="NORMAL_CLEARING by himself"),
+    )
+    assert kinds(*GOOD, *second) == ["two calls on one phone"]
+
+
+def test_two_phones_of_one_member_may_ring_for_one_caller_but_not_both_talk() -> None:
+    twin = (phone(1, "ringing", leg="m2"), phone(3, "cancelled", leg="m2", detail="completed elsewhere"))
+    assert kinds(*GOOD, *twin) == []
+    both = (
+        phone(1, "ringing", leg="m2"),
+        phone(3.1, "answered", leg="m2"),
+        phone(5, "ended", leg="m2", detail="by himself"),
+    )
+    assert kinds(*GOOD, *both) == ["two calls on one phone"]
+
+
+def test_a_phone_that_rings_on_after_its_caller_has_gone_rings_for_nobody() -> None:
+    seen = (
+        *GOOD[:4],
+        caller(2, "gone", detail="NORMAL_CLEARING by himself"),
+        phone(6, "cancelled", detail="ORIGINATOR_CANCEL"),
+    )
+    assert kinds(*seen) == ["ringing for nobody"]
+
+
+def test_a_phone_that_rings_on_within_the_tolerance_does_not() -> None:
+    seen = (
+        *GOOD[:4],
+        caller(2, "gone", detail="NORMAL_CLEARING by himself"),
+        phone(2.2, "cancelled", detail="ORIGINATOR_CANCEL"),
+    )
+    assert kinds(*seen) == []
+
+
+def test_a_phone_that_rings_on_while_its_caller_talks_to_another_rings_for_nobody() -> None:
+    other = (phone(1, "ringing", who="1002@lab", leg="m2"), phone(9, "cancelled", who="1002@lab", leg="m2"))
+    assert kinds(*GOOD, *other) == ["ringing for nobody"]
+
+
+def test_a_phone_may_ring_for_a_caller_who_came_back_from_a_failed_bridge() -> None:
+    seen = (
+        *GOOD[:7],
+        phone(3.5, "ended", detail="NORMAL_CLEARING by himself"),
+        caller(3.6, "music"),
+        phone(4, "ringing", who="1002@lab", leg="m2"),
+        phone(9, "cancelled", who="1002@lab", leg="m2"),
+        caller(9.1, "gone", detail="NO_ANSWER by the switch"),
+    )
+    assert kinds(*seen) == []
+
+
+def test_a_phone_that_shows_an_unknown_number_may_ring_while_anybody_waits() -> None:
+    assert kinds(*GOOD[:3], phone(1, "ringing", peer="4800"), phone(2, "cancelled"), GOOD[-1]) == []
+    alone = (phone(30, "ringing", leg="m9", peer="4800"), phone(40, "cancelled", leg="m9"))
+    assert kinds(*GOOD, *alone) == ["ringing for nobody"]
+
+
+def test_two_phones_that_hear_one_caller_keep_him() -> None:
+    thief = (
+        phone(1, "ringing", who="1002@lab", leg="m2"),
+        phone(3, "answered", who="1002@lab", leg="m2"),
+        phone(3.1, "connected", who="1002@lab", leg="m2", peer_leg="c"),
+        phone(9, "ended", who="1002@lab", leg="m2", detail="by himself"),
+    )
+    assert kinds(*GOOD, *thief) == ["two phones keep one caller"]
+
+
+def test_a_colleague_who_picks_up_a_call_that_a_phone_has_keeps_it_too() -> None:
+    colleague = (
+        caller(4, "dialled", who="1002@lab", leg="p"),
+        caller(5, "connected", who="1002@lab", leg="p", peer="5551", peer_leg="c"),
+        caller(9, "gone", who="1002@lab", leg="p", detail="NORMAL_CLEARING by himself"),
+    )
+    assert kinds(*GOOD, *colleague) == ["two phones keep one caller"]
