@@ -6,6 +6,7 @@ a file's end was never confirmed to anybody, and is cut off.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import mmap
@@ -263,8 +264,11 @@ class Appender:
         Raises:
             OSError: the segment can't be made; to be tried again.
         """
-        if self._descriptor is not None and self._size and self._size + length > self._segment_bytes:
-            self.close()
+        if self._descriptor is not None:
+            full = self._size and self._size + length > self._segment_bytes
+            # Somebody may delete the file under us: then writes would go on succeeding, to nowhere.
+            if full or os.fstat(self._descriptor).st_nlink == 0:
+                self.close()
         if self._descriptor is None:
             path = self.directory / f"{seq:020}.jsonl"
             self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -280,7 +284,7 @@ class Appender:
             raise RuntimeError("begin() comes before put()")
         taken = self._write(self._descriptor, data)
         if taken < 1:
-            raise OSError(5, "the disk took nothing")
+            raise OSError(errno.EIO, "the disk took nothing")
         self._size += taken
         return taken
 

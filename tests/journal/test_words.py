@@ -108,7 +108,7 @@ def test_a_hidden_caller_stays_hidden() -> None:
     "evil",
     ["\x1b[2J\x1b]0;owned\x07", "a\nb\r\nc", "\x9b31m", "\u202egnp.exe", "\u2028x", "\x7f\x00", "\ud800", "\U000e0041", "x" * 9999],
 )  # fmt: skip
-@pytest.mark.parametrize("where", ["name", "number", "dialled", "cause", "detail", "because", "kind"])
+@pytest.mark.parametrize("where", ["name", "number", "dialled", "cause", "detail", "because", "action", "kind"])
 def test_nothing_from_outside_reaches_the_terminal_as_anything_but_text(evil: str, where: str) -> None:
     records: dict[str, Record | Unknown] = {
         "name": opened(Caller("+48", evil)),
@@ -120,6 +120,7 @@ def test_nothing_from_outside_reaches_the_terminal_as_anything_but_text(evil: st
         "cause": OfferOver(offer="o", call=CALL, member="anna", outcome="failed", seconds=1.0, cause=evil),
         "detail": CallEnded(call=CALL, reason="step_failed", waited=1.0, detail=evil),
         "because": Decided(call=CALL, group="sales", rule="U2", action="hangup", because={"anna": evil}),
+        "action": Decided(call=CALL, group="sales", rule="U2", action=evil[:99]),
         "kind": Unknown(kind=evil, why=evil),
     }  # fmt: skip
     text = line(records[where], Names())
