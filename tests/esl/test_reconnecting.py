@@ -19,7 +19,8 @@ from tests.esl import peer
 from tests.esl.peer import Conversation, numbered, reply
 
 PASSWORD = "hunter2"
-FAST = Timing(connect=1.0, ping_interval=0.01, ping_timeout=0.1)
+FAST = Timing(connect=2.0, ping_interval=0.01, ping_timeout=2.0)
+IMPATIENT = Timing(connect=2.0, ping_interval=0.01, ping_timeout=0.1)
 
 
 class Told:
@@ -153,6 +154,42 @@ def test_the_same_trouble_is_logged_once_a_minute(caplog: pytest.LogCaptureFixtu
     assert all("nothing listens at 127.0.0.1:" in line for line in lines)
 
 
+def test_a_link_that_comes_and_goes_is_one_trouble_and_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    def one_ping(talk: Conversation) -> None:
+        talk.log_in()
+        talk.hear()
+        talk.say(peer.response(peer.CORE))
+        talk.hear()
+        talk.say(peer.response("1795474358"), peer.GOODBYE)
+
+    naps, told = Naps(5), Told()
+    told.subscribe = False
+    with peer.listening(one_ping) as port, keeping(port, told, sleep=naps.sleep, clock=naps.clock, chance=lambda: 0.0):
+        assert naps.done.wait(5)
+    assert told.count("up") == 5
+    assert [line.rpartition(": ")[2] for line in warnings(caplog)] == ["FreeSWITCH said goodbye"]
+
+
+def test_trouble_is_news_again_after_the_link_stood_well(caplog: pytest.LogCaptureFixture) -> None:
+    now = [0.0]
+
+    def stood(talk: Conversation) -> None:
+        talk.log_in()
+        talk.hear()
+        talk.say(peer.response(peer.CORE))
+        talk.hear()
+        now[0] += 6.0  # the link has stood for six seconds when its ping is answered
+        talk.say(peer.response("1795474358"))
+        talk.hear()
+        talk.say(peer.response("1795474358"), peer.GOODBYE)
+
+    naps, told = Naps(3), Told()
+    told.subscribe = False
+    with peer.listening(stood) as port, keeping(port, told, sleep=naps.sleep, clock=lambda: now[0]):
+        assert naps.done.wait(5)
+    assert len(warnings(caplog)) == 3
+
+
 def test_a_complaint_is_due_when_it_changes_or_a_minute_has_passed_or_after_things_were_well() -> None:
     complaints = Complaints()
     assert [
@@ -183,7 +220,7 @@ def test_each_trouble_has_its_line_and_the_link_comes_up_when_all_are_gone(caplo
 
     told, naps = Told(), Naps(100)
     scripts = [wrong_password, wrong_password, rude, http, Conversation.wait_for_the_end, serve]
-    timing = Timing(connect=0.05, ping_interval=0.01, ping_timeout=0.5)
+    timing = Timing(connect=0.5, ping_interval=0.01, ping_timeout=2.0)
     with (
         peer.listening(*scripts) as port,
         keeping(port, told, timing=timing, sleep=naps.sleep, clock=naps.clock) as kept,
@@ -247,7 +284,7 @@ def test_a_switch_that_stops_answering_pings_is_left_and_connected_anew(caplog: 
         talk.wait_for_the_end()
 
     told, naps = Told(), Naps(100)
-    with peer.listening(half_open, serve) as port, keeping(port, told, sleep=naps.sleep):
+    with peer.listening(half_open, serve) as port, keeping(port, told, timing=IMPATIENT, sleep=naps.sleep):
         peer.until(lambda: told.count("up") == 2)
     assert told.all[1] == "down a ping had no answer for 0.1 s"
     assert "lost the link" in caplog.text
@@ -271,7 +308,7 @@ def test_a_send_that_waits_on_a_dead_link_ends_when_the_ping_finds_it() -> None:
 
     told = Told()
     told.subscribe = False
-    with peer.listening(half_open) as port, keeping(port, told) as kept:
+    with peer.listening(half_open) as port, keeping(port, told, timing=IMPATIENT) as kept:
         peer.until(lambda: told.all)
         wait(kept.link)
     assert len(ends) == 1
