@@ -283,6 +283,8 @@ class Withdraw(msgspec.Struct, frozen=True, tag=True):
 
     offer: str
     why: WithdrawWhy
+    switch: str = ""
+    """Where its legs are; empty where nobody knows the offer (any more)."""
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -135,7 +135,7 @@ def _call_off(s: State, offer: Offer, why: WithdrawWhy) -> None:
     offer.state = "withdrawn"
     s.timers.clear(("window", offer.id))
     s.timers.set(("limit", offer.id), s.now + WITHDRAWAL_LIMIT)
-    s.command(Withdraw(offer.id, why))
+    s.command(Withdraw(offer.id, why, offer.switch))
     call = s.calls.get(offer.call)
     if call is not None:
         call.live.pop(offer.id, None)
@@ -156,7 +156,7 @@ def _fail(s: State, offer: Offer, what: Said) -> None:
 
 
 def _kill(s: State, offer: Offer, what: Said) -> None:
-    s.command(Withdraw(offer.id, "elsewhere"))
+    s.command(Withdraw(offer.id, "elsewhere", offer.switch))
 
 
 def _end(s: State, offer: Offer, what: Said) -> None:
@@ -171,7 +171,7 @@ def _end(s: State, offer: Offer, what: Said) -> None:
 
 
 def _lose(s: State, offer: Offer, what: Said) -> None:
-    s.command(Withdraw(offer.id, "step"))
+    s.command(Withdraw(offer.id, "step", offer.switch))
     _over(s, offer, "lost", what.cause or "its end was never seen", blame=offer.verdict != "withdrawn")
 
 
@@ -237,7 +237,7 @@ def free_after_talk(s: State, offer: Offer) -> None:
 
 def missed_talk(s: State, offer: Offer, cause: str) -> None:
     """End a talk that its member left within two seconds: he has not taken the call (M2)."""
-    s.command(Withdraw(offer.id, "step"))
+    s.command(Withdraw(offer.id, "step", offer.switch))
     _over(s, offer, "failed", cause, blame=True)
 
 
