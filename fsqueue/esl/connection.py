@@ -56,7 +56,7 @@ class _Waiter:
     """The slot of a ``send``: wakes the one greenlet that waits."""
 
     def __init__(self) -> None:
-        self.result = AsyncResult()
+        self.result: AsyncResult[Reply] = AsyncResult()
 
     def __call__(self, outcome: Reply | LinkDown) -> None:
         if isinstance(outcome, LinkDown):
@@ -100,9 +100,10 @@ class Connection(ESLProtocol):  # type: ignore[misc] # greenswitch has no types
         waiter = _Waiter()
         self._write(command, waiter)
         try:
-            reply: Reply = waiter.result.get(timeout=timeout)
+            reply = waiter.result.get(timeout=timeout)
         except gevent.Timeout:
             raise CommandTimeout(f"no answer within {timeout:g} s") from None
+        assert reply is not None  # noqa: S101 — for the type checker: only a Reply is ever set
         return reply
 
     def post(self, command: bytes, callback: Callback) -> None:

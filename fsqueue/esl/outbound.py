@@ -96,7 +96,7 @@ class OutboundServer:
     @property
     def port(self) -> int:
         """The port that is listened on; after ``start`` it is the real one where 0 was asked for."""
-        return int(self._server.server_port)
+        return self._server.server_port or 0
 
     @property
     def open_sessions(self) -> int:

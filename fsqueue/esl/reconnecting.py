@@ -81,7 +81,7 @@ class Reconnecting:
         self._timing = timing or Timing()
         self._sleep, self._clock, self._chance = sleep, clock, chance
         self._complaints = Complaints(self._timing.quiet)
-        self._greenlet: gevent.Greenlet | None = None
+        self._greenlet: gevent.Greenlet[[], None] | None = None
         self.link: Link | None = None
         """The link while it is up, else None."""
         self.trouble = ""
