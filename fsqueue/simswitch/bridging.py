@@ -63,11 +63,11 @@ class Bridge:
             if ends:
                 hangups.hang_up(world, leg, "NORMAL_CLEARING")
                 hangups.complete(world, leg)
-            world.say(self.a, "CHANNEL_UNBRIDGE", _pair(self))
+            world.say(self.a, "CHANNEL_UNBRIDGE", pair(self))
             if ends:
                 return
         else:
-            world.say(self.a, "CHANNEL_UNBRIDGE", _pair(self))
+            world.say(self.a, "CHANNEL_UNBRIDGE", pair(self))
         world.sounds(leg, "silence", None)
         if not self.by_command and leg is self.a:
             running.resume(world, leg, "answered")
@@ -76,7 +76,8 @@ class Bridge:
             hangups.complete(world, leg)
 
 
-def _pair(bridge: Bridge) -> dict[str, str]:
+def pair(bridge: Bridge) -> dict[str, str]:
+    """Return the headers that name both legs of a bridge: what a CHANNEL_BRIDGE or CHANNEL_UNBRIDGE is about."""
     return {"Bridge-A-Unique-ID": bridge.a.uuid, "Bridge-B-Unique-ID": bridge.b.uuid}
 
 
@@ -113,6 +114,7 @@ def join(world: World, a: Leg, b: Leg) -> None:
     a.linked_to, b.linked_to, a.other, b.other = b, a, b.uuid, a.uuid
     if a.waiting is not None:
         a.waiting.cancel()
+    world.agenda.after(world.timing.soft, lambda: _soften(bridge))
     world.agenda.after(world.timing.bridge, lambda: _stand(world, bridge))
 
 
@@ -144,9 +146,14 @@ def _cut(world: World, leg: Leg) -> None:
     if not was_up:
         strand(world, other)
         return
-    world.say(bridge.a, "CHANNEL_UNBRIDGE", _pair(bridge))
+    world.say(bridge.a, "CHANNEL_UNBRIDGE", pair(bridge))
     if not go_on(world, other):
         hangups.hang_up(world, other, "NORMAL_CLEARING")
+
+
+def _soften(bridge: Bridge) -> None:
+    if not (bridge.over or bridge.a.gone or bridge.b.gone):
+        bridge.a.state = bridge.b.state = "CS_SOFT_EXECUTE"
 
 
 def _stand(world: World, bridge: Bridge) -> None:
@@ -175,7 +182,7 @@ def connect(world: World, bridge: Bridge) -> None:
     a.linked_to, b.linked_to, a.other, b.other = b, a, b.uuid, a.uuid
     a.variables |= {"bridge_uuid": b.uuid, "signal_bond": b.uuid, "bridge_channel": b.name}
     b.variables |= {"bridge_uuid": a.uuid, "signal_bond": a.uuid}
-    world.say(a, "CHANNEL_BRIDGE", _pair(bridge))
+    world.say(a, "CHANNEL_BRIDGE", pair(bridge))
     a.variables["last_bridge_to"], b.variables["last_bridge_to"] = b.uuid, a.uuid
     world.sounds(a, "talk", b)
     world.sounds(b, "talk", a)

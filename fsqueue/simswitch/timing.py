@@ -16,6 +16,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     answer         from a phone's 200 OK to CHANNEL_ANSWER
     park           from a member's CHANNEL_ANSWER to CHANNEL_PARK
     kill           from uuid_kill's reply to CHANNEL_HANGUP
+    soft           from uuid_bridge to both legs' change of state
     bridge         from uuid_bridge to CHANNEL_BRIDGE
     unbridge       from a leg's end to what its bridge's other leg does
     route          from a transfer to the first action of where it leads
@@ -24,6 +25,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     unconnected    how long a `socket` waits for `connect`
     seam           after which a missed bridge in the wrong order hangs up both legs
     greeting       how long a mailbox speaks before it records
+    delivery       from what happens to the event about it; replies are not late, and overtake
     heartbeat      between two HEARTBEAT events; 0: none
     overtaken      how often (0 to 1) a bridge that overtakes a member's park swallows the CHANNEL_PARK and makes the job say -ERR
     """
@@ -33,9 +35,10 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     job_reply: float = 0.002
     invite: float = 0.002
     refused: float = 0.018
-    answer: float = 0.015
+    answer: float = 0.010
     park: float = 0.025
     kill: float = 0.001
+    soft: float = 0.035
     bridge: float = 0.050
     unbridge: float = 0.018
     route: float = 0.008
@@ -44,5 +47,6 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     unconnected: float = 25.0
     seam: float = 20.0
     greeting: float = 5.0
+    delivery: float = 0.010
     heartbeat: float = 20.0
     overtaken: float = 0.63

@@ -245,10 +245,8 @@ class World:
         leg.variables["endpoint_disposition"] = "BLIND_TRANSFER"
         other.variables["sip_h_Referred-By"] = f"<sip:{leg.party.who if leg.party else leg.caller_number}>"
         hangups.hang_up(self, leg, "NORMAL_CLEARING")
-        other.destination, other.other, other.linked_to = to, "", None
-        self.say(
-            bridge.a, "CHANNEL_UNBRIDGE", {"Bridge-A-Unique-ID": bridge.a.uuid, "Bridge-B-Unique-ID": bridge.b.uuid}
-        )
+        self.say(bridge.a, "CHANNEL_UNBRIDGE", bridging.pair(bridge))
+        hangups.complete(self, leg)
         context = other.variables.get("force_transfer_context") or self.config.inside
         running.enter(self, other, to, "XML", context)
 
@@ -285,8 +283,9 @@ class World:
         self._sequence += 1
         event = {"Event-Name": name, **events.core_headers(self.core, self.now, self._sequence), **headers}
         for delay in self.faults.event(name, headers.get("Event-Subclass", "")):
-            if delay:
-                self.agenda.after(delay, lambda: self._tell(event))
+            late = delay + self.timing.delivery
+            if late:
+                self.agenda.after(late, lambda: self._tell(event))
             else:
                 self._tell(event)
 

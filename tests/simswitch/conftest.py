@@ -105,7 +105,8 @@ class Lab:
                     return event
             seen = len(self.client.events)
             due = self.world.deadline()
-            assert due is not None and due <= end, f"no {name} within {seconds} s"
+            assert due is not None, f"no {name}, and nothing more will happen"
+            assert due <= end, f"no {name} within {seconds} s"
             self.world.advance(due)
 
     def call(self, number: str = "5551", to: str = "7001", **script: object) -> Caller:
@@ -125,18 +126,45 @@ class Lab:
         braces = {"origination_uuid": uuid, "originate_timeout": "10", "presence_id": phone.who, **variables}
         dial = f"sofia/internal/{phone.contact}"
         text = ",".join(f"{name}={value}" for name, value in braces.items())
-        return self.client.send(f"bgapi originate {{{text}}}{dial} {then}", f"Job-UUID: job-{uuid}")
+        self.client.send(f"bgapi originate {{{text}}}{dial} {then}", f"Job-UUID: job-{uuid}")
+        self.run(0.003)
+        return self.client.frames[-1][1]
 
-    def told(self, caller: Caller | None = None) -> list[str]:
-        """Return the events so far as `NAME role`: C for callers, else the leg's uuid."""
-        names = {}
+    def told(self) -> list[str]:
+        """Return what was said of legs, as the captures are written down: event, role, states, cause, pair, who hung up."""
+        roles: dict[str, str] = {}
+        counts = {"C": 0, "M": 0}
+        lines = []
         for event in self.client.events:
-            if event.get("Call-Direction") == "inbound":
-                names.setdefault(event["Unique-ID"], f"C{len(names) or ''}")
-        return [
-            f"{event.get('Event-Subclass') or event['Event-Name']} {names.get(event.get('Unique-ID', ''), event.get('Unique-ID', ''))}".strip()
-            for event in self.client.events
-        ]
+            name = event.get("Event-Subclass") or event["Event-Name"]
+            uuid = event.get("Unique-ID", "")
+            if uuid and uuid not in roles:
+                kind = "C" if event["Call-Direction"] == "inbound" else "M"
+                counts[kind] += 1
+                roles[uuid] = f"{kind}{counts[kind]}"
+            if not name.startswith("sofia::"):
+                lines.append(" ".join(word for word in _words(name, event, roles) if word))
+        return lines
+
+
+def _words(name: str, event: dict[str, str], roles: dict[str, str]) -> list[str]:
+    leg = roles.get(event.get("Unique-ID", ""), "")
+    if name == "BACKGROUND_JOB":
+        good, *cause = event["_body"].split()
+        return [name, good, *(cause if good == "-ERR" else [])]
+    if name == "DTMF":
+        return [name, leg, event["DTMF-Digit"]]
+    pair = [roles[event[key]] for key in ("Bridge-A-Unique-ID", "Bridge-B-Unique-ID") if key in event]
+    return [
+        name,
+        leg,
+        event.get("Channel-State", ""),
+        event.get("Answer-State", ""),
+        event.get("Hangup-Cause", ""),
+        "+".join(pair),
+        event.get("variable_sip_hangup_disposition", "") if name == "CHANNEL_HANGUP_COMPLETE" else "",
+        event.get("VM-Action", ""),
+    ]
 
 
 def dialplan(facts: DialplanFacts) -> Dialplan:
