@@ -1,0 +1,120 @@
+"""The live picture: groups, who waits how long, who rings, who talks. What callers sent is text here, never markup."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from fsqueue.engine.view import CallView, GroupView, MemberView, Picture
+from fsqueue.esl.events import clean
+
+STATE_STYLE: Mapping[str, str] = {
+    "available": "green",
+    "ringing": "yellow",
+    "talking": "cyan",
+    "on another call": "cyan",
+    "wrap-up": "blue",
+    "resting": "blue",
+    "offline": "dim",
+    "logged out": "dim",
+    "paused": "magenta",
+}
+
+
+def duration(seconds: float) -> str:
+    """Return *seconds* as people read a wait: ``7 s``, ``2:05``, ``1:02:05``."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def party(call: CallView) -> str:
+    """Return who calls, for people: name and number, or that he is anonymous."""
+    if call.caller.hidden:
+        return "anonymous"
+    name, number = clean(call.caller.name), clean(call.caller.number)
+    return f"{name} {number}" if name and name != number else number or "unknown"
+
+
+def groups(picture: Picture) -> Table:
+    """Return one row per group."""
+    table = Table(title="Groups", title_justify="left", expand=True)
+    for column in ("group", "how"):
+        table.add_column(column, no_wrap=True)
+    for column in ("waiting", "longest", "talking", "online", "free"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for group in picture.groups:
+        table.add_row(*_group(group, picture.t))
+    return table
+
+
+def _group(group: GroupView, now: float) -> list[Text]:
+    waiting = len(group.waiting)
+    longest = duration(now - group.longest_since) if group.longest_since is not None else ""
+    return [
+        Text(clean(group.name)),
+        Text(group.distribution, style="dim"),
+        Text(str(waiting), style="bold yellow" if waiting else "dim"),
+        Text(longest),
+        Text(str(group.talking), style="cyan" if group.talking else "dim"),
+        Text(f"{group.online}/{len(group.members)}", style="" if group.online else "bold red"),
+        Text(str(group.available), style="green" if group.available else "dim"),
+    ]
+
+
+def calls(picture: Picture, rows: int) -> Table:
+    """Return the first *rows* calls, those that wait longest first."""
+    names = {member.id: member.name for member in picture.members}
+    table = Table(title="Calls", title_justify="left", expand=True)
+    for column in ("caller", "group", "state"):
+        table.add_column(column, no_wrap=True, overflow="ellipsis", ratio=1 if column == "state" else None)
+    table.add_column("since", justify="right", no_wrap=True)
+    ordered = sorted(picture.calls, key=lambda call: (call.state != "waiting", call.joined, call.id))
+    for call in ordered[:rows]:
+        since = call.talking_since if call.talking_since is not None else call.joined
+        table.add_row(
+            Text(party(call)), Text(clean(call.group)), _call_state(call, names), Text(duration(picture.t - since))
+        )
+    if len(ordered) > rows:
+        table.add_row(Text(f"and {len(ordered) - rows} more", style="dim"), "", "", "")
+    return table
+
+
+def _call_state(call: CallView, names: Mapping[str, str]) -> Text:
+    if call.state == "talking":
+        return Text(f"talks with {clean(names.get(call.member, call.member))}", style="cyan")
+    if call.rings:
+        whom = ", ".join(clean(names.get(ring.member, ring.member or ring.number)) for ring in call.rings)
+        return Text(f"rings {whom}", style="yellow")
+    if call.state == "waiting":
+        return Text(f"waits, number {call.position} in line")
+    return Text(call.state, style="dim")
+
+
+def members(picture: Picture) -> Table:
+    """Return one row per member."""
+    table = Table(title="Members", title_justify="left", expand=True)
+    for column in ("member", "ext.", "state"):
+        table.add_column(column, no_wrap=True, ratio=1 if column == "state" else None)
+    table.add_column("since", justify="right", no_wrap=True)
+    for member in picture.members:
+        table.add_row(*_member(member, picture.t))
+    return table
+
+
+def _member(member: MemberView, now: float) -> list[Text]:
+    state = f"{member.state} ({clean(member.reason)})" if member.reason else member.state
+    since = duration(now - member.since) if member.since is not None else ""
+    style = STATE_STYLE.get(member.state, "")
+    return [Text(clean(member.name)), Text(member.extension, style="dim"), Text(state, style=style), Text(since)]
+
+
+def render(picture: Picture, headline: str, rows: int = 12) -> RenderableType:
+    """Return the whole picture below one line of *headline*."""
+    return Group(Text(headline, style="bold"), groups(picture), calls(picture, rows), members(picture))

@@ -1,0 +1,23 @@
+"""``fsqueue run``: the daemon in the foreground, as systemd and people start it."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+
+@click.command()
+@click.option("--config", metavar="FILE", help="Configuration [$FSQUEUE_CONFIG, /etc/fsqueue/fsqueue.toml].")
+@click.option("--state", metavar="DIR", help="Where the journal is kept [daemon.state, $STATE_DIRECTORY, …].")
+def run(config: str | None, state: str | None) -> None:
+    """Take calls until SIGTERM or Ctrl-C; callers on hold stay on hold in FreeSWITCH when this ends.
+
+    One line is logged for each thing that happens, on standard error. SIGHUP takes over a changed configuration;
+    one that has errors changes nothing.
+
+    Example: fsqueue run --config ./fsqueue.toml --state ./state
+    """
+    from fsqueue.daemon import main
+
+    sys.exit(main(config, state))

@@ -1,0 +1,285 @@
+"""The daemon: puts the parts together, and takes them apart again.
+
+    dialplan's sockets, event sockets → switch drivers → owner (the engine) → journal → switch drivers
+
+One gevent hub. Ending it leaves every caller in his hold in FreeSWITCH, where the next start finds him.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from logging.handlers import QueueHandler, QueueListener
+from pathlib import Path
+from queue import SimpleQueue
+
+import gevent
+from gevent.event import Event
+
+from fsqueue.clock import Clock
+from fsqueue.config.model import Configuration
+from fsqueue.config.passwords import password_of
+from fsqueue.config.plan import to_plan
+from fsqueue.config.reading import Loaded, load
+from fsqueue.engine.engine import Engine
+from fsqueue.engine.messages import (
+    Announce,
+    Command,
+    Configure,
+    Confirm,
+    Connect,
+    Drop,
+    Hold,
+    Record,
+    Refuse,
+    Ring,
+    Send,
+    Withdraw,
+)
+from fsqueue.engine.view import Picture, picture
+from fsqueue.esl.outbound import OutboundServer
+from fsqueue.facts import switch_facts
+from fsqueue.journal import segments
+from fsqueue.journal.entries import Gap, Unknown
+from fsqueue.journal.segments import JournalError
+from fsqueue.journal.words import Names, line
+from fsqueue.journal.writer import Journal
+from fsqueue.owner import Owner
+from fsqueue.places import config_path, state_path
+from fsqueue.switch.arrivals import Arrivals
+from fsqueue.switch.driver import SwitchDriver
+from fsqueue.switch.ids import CallIds
+
+log = logging.getLogger("fsqueue")
+
+EXIT_FAILED = 1
+EXIT_CONFIGURATION = 5
+
+
+class Daemon:
+    """Everything of one installation. `start`, then `stop`; in between all happens in greenlets."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        state: Path,
+        base: Path = Path(),
+        clock: Clock | None = None,
+        log_records: bool = True,
+    ) -> None:
+        """Read the journal below *state* and get ready; *base* is where relative paths of the configuration begin.
+
+        Raises:
+            JournalError: the state folder can't be used, or another daemon uses it.
+        """
+        self.clock = clock or Clock()
+        self.configuration = configuration
+        engine = Engine(to_plan(configuration))
+        folder = state / "journal"
+        self.names = Names()
+        self.journal = Journal(
+            folder,
+            on_trouble=lambda text: log.error("%s", text),
+            on_recovered=lambda text: log.warning("%s", text),
+        )
+        engine.restore(history(folder), self.clock())
+        self.owner = Owner(engine, self.journal, self.clock, self._carry_out, self._probe)
+        if log_records:
+            self.owner.observe(self._log)
+        calls = CallIds()
+        self._drivers = {
+            key: SwitchDriver(
+                key,
+                (switch.host, switch.port),
+                partial(password_of, switch, base),
+                switch_facts(configuration),
+                self.owner.put,
+                clock=self.clock,
+                new_call=calls,
+            )
+            for key, switch in configuration.switches.items()
+        }
+        host, port = split_address(configuration.listen.dialplan)
+        networks = [ipaddress.ip_network(network) for network in configuration.listen.allow]
+        arrivals = Arrivals(list(self._drivers.values()), lambda: switch_facts(self.configuration))
+        self._server = OutboundServer((host, port), arrivals.on_call, allow=networks)
+        self._greenlet: gevent.Greenlet[[], None] | None = None
+
+    # --- life -----------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Listen for the dialplan, and begin to connect to the switches.
+
+        Raises:
+            OSError: the dialplan's address is taken, or not ours.
+        """
+        self._server.start()
+        self._greenlet = gevent.spawn(self.owner.run)
+        self.owner.put([Configure(to_plan(self.configuration))])
+        for driver in self._drivers.values():
+            driver.start()
+
+    def stop(self) -> None:
+        """End: links first, then what is still to be written. Callers stay in their holds, talks go on."""
+        self._server.stop()
+        for driver in self._drivers.values():
+            driver.stop()
+        self.owner.stop()
+        if self._greenlet is not None:
+            self._greenlet.join(5.0)
+        self.journal.close()
+
+    @property
+    def dialplan_port(self) -> int:
+        """The port the dialplan connects to."""
+        return self._server.port
+
+    def wait_until_ready(self, seconds: float) -> bool:
+        """Wait until every switch is in reach and its registrations are known; tell whether that came about."""
+        end = time.monotonic() + seconds
+        while not (ready := all(self._known(key) for key in self._drivers)) and time.monotonic() < end:
+            gevent.sleep(0.01)
+        return ready
+
+    def _known(self, key: str) -> bool:
+        switch = self.owner.engine.state.switches.get(key)
+        return switch is not None and switch.known
+
+    def picture(self) -> Picture:
+        """Return what people may see now."""
+        return picture(self.owner.engine.state, self.clock())
+
+    def reconfigure(self, configuration: Configuration) -> None:
+        """Take over a checked configuration without touching a call in progress."""
+        self.configuration = configuration
+        facts = switch_facts(configuration)
+        for driver in self._drivers.values():
+            driver.configure(facts)
+        self.owner.put([Configure(to_plan(configuration))])
+
+    # --- between the parts ------------------------------------------------------------------------------------------------
+
+    def _carry_out(self, commands: tuple[Command, ...]) -> None:
+        """Hand each command to the driver of the switch it is for; an offer's belongs to its caller's switch."""
+        for command in commands:
+            switch = command.switch if isinstance(command, Withdraw) else _switch_of(command)
+            for key, driver in self._drivers.items():
+                if switch in ("", key):
+                    driver.carry_out((command,))
+
+    def _probe(self, answered: Callable[[], None]) -> int:
+        return sum(driver.probe(answered) for driver in self._drivers.values())
+
+    def _log(self, record: Record, _: float) -> None:
+        log.info("%s", line(record, self.names))
+        self.names.learn(record)
+
+
+def _switch_of(command: Ring | Hold | Announce | Connect | Send | Drop | Refuse | Confirm) -> str:
+    return command.leg.switch
+
+
+def history(folder: Path) -> Iterator[tuple[Record, float]]:
+    """Yield the records below *folder* with their times; what this version doesn't know can't concern its state."""
+    for entry in segments.read(folder):
+        if not isinstance(entry.record, Gap | Unknown):
+            yield entry.record, entry.t
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Return host and port of ``HOST:PORT`` or ``[HOST]:PORT``; the configuration was checked."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+# --- as a program -------------------------------------------------------------------------------------------------------
+
+
+def main(config: str | None, state: str | None) -> int:
+    """Run the daemon in the foreground until SIGTERM or SIGINT; return the exit code."""
+    path = config_path(config)
+    loaded = load(path)
+    _report(loaded)
+    if loaded.configuration is None:
+        return EXIT_CONFIGURATION
+    listener = start_logging()
+    try:
+        return _run(path, loaded.configuration, state)
+    finally:
+        listener.stop()
+
+
+def _report(loaded: Loaded) -> None:
+    for problem in loaded.problems:
+        sys.stderr.write(f"{problem}\n")
+
+
+def start_logging() -> QueueListener:
+    """Log to standard error from a thread of its own: a terminal or a pipe that is not read must not hold up calls."""
+    handler = logging.StreamHandler(sys.stderr)
+    # Under systemd the journal stamps every line itself.
+    stamp = "" if "JOURNAL_STREAM" in os.environ else "%(asctime)s "
+    handler.setFormatter(logging.Formatter(stamp + "%(levelname)-7s %(message)s"))
+    lines: SimpleQueue[logging.LogRecord] = SimpleQueue()
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    root.handlers = [QueueHandler(lines)]
+    listener = QueueListener(lines, handler)
+    listener.start()
+    return listener
+
+
+def _run(path: Path, configuration: Configuration, state: str | None) -> int:
+    try:
+        daemon = Daemon(configuration, state=state_path(state, configuration.daemon.state), base=path.parent)
+        daemon.start()
+    except JournalError as error:
+        log.error("%s", error)
+        return EXIT_FAILED
+    except OSError as error:
+        address = configuration.listen.dialplan
+        log.error("can't listen for the dialplan at %s: %s; change listen.dialplan or end who has it", address, error)
+        return EXIT_FAILED
+    log.info("fsqueue takes calls at %s", configuration.listen.dialplan)
+    _until_told(path, daemon)
+    log.info("stopping; callers who wait stay on hold in FreeSWITCH for a minute, for the next start to find them")
+    daemon.stop()
+    return 0
+
+
+def _until_told(path: Path, daemon: Daemon) -> None:
+    """Wait for SIGTERM or SIGINT; SIGHUP takes over the file. The handlers only set flags, the work is done here."""
+    told = Event()
+    stop = [False]
+
+    def end() -> None:
+        stop[0] = True
+        told.set()
+
+    handlers = [gevent.signal_handler(s, end) for s in (signal.SIGTERM, signal.SIGINT)]
+    handlers.append(gevent.signal_handler(signal.SIGHUP, told.set))
+    while True:
+        told.wait()
+        told.clear()
+        if stop[0]:
+            break
+        _reload(path, daemon)
+    for handler in handlers:
+        handler.cancel()
+
+
+def _reload(path: Path, daemon: Daemon) -> None:
+    loaded = load(path)
+    for problem in loaded.problems:
+        log.warning("%s", problem)
+    if loaded.configuration is None:
+        log.error("%s has errors; the configuration that runs stays", path)
+    else:
+        daemon.reconfigure(loaded.configuration)
