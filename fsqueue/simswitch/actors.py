@@ -70,6 +70,11 @@ class Caller:
         if self.leg is not None:
             self.world.unhold(self.leg)
 
+    def transfer(self, to: str) -> None:
+        """Transfer the other side of the talk to `to`, blind."""
+        if self.leg is not None:
+            self.world.refer(self.leg, to)
+
     def answered(self, _leg: Leg) -> None:
         """A 200 has come."""
         self._saw("answered")

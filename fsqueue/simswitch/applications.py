@@ -181,8 +181,12 @@ def socket(world: World, leg: Leg, data: str) -> Run:
             leg.parked = True
             world.say(leg, "CHANNEL_PARK")
             world.sounds(leg, "silence", None)
-        elif why == "time":
-            return
+        elif why in ("time", "closed"):
+            end = None
+            leg.parked = True
+            world.sounds(leg, "silence", None)
+            if why == "time" and leg.session is not None:
+                leg.session.channel_gone()
 
 
 def voicemail(world: World, leg: Leg, data: str) -> Run:

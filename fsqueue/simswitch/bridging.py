@@ -7,6 +7,7 @@ alone, for ever. In the wrong order, with the caller as B, he is hung up instead
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fsqueue.simswitch import hangups, running
@@ -22,12 +23,13 @@ class Bridge:
     def __init__(self, a: Leg, b: Leg, *, by_command: bool) -> None:
         """Join `b` to `a`; see `join`."""
         self.a, self.b, self.by_command = a, b, by_command
+        self.soft = not by_command
         self.up = False
         self.over = False
 
     def holds(self, leg: Leg) -> bool:
         """Whether `leg` does nothing else while this lasts (A of a `bridge` application waits in it)."""
-        return not self.over and (self.by_command or leg is self.b)
+        return self.soft and not self.over and (self.by_command or leg is self.b)
 
     def other(self, leg: Leg) -> Leg:
         """Return who `leg` is joined with."""
@@ -101,8 +103,7 @@ def go_on(world: World, leg: Leg) -> bool:
 
 def join(world: World, a: Leg, b: Leg) -> None:
     """Do what `uuid_bridge A B` does after it has said +OK."""
-    if world.on_its_way(a):
-        # A command that moves somebody who is already on his way is lost without an error; the other leg has moved, to nowhere.
+    if _misses(world, a, b):
         _miss(world, a, b)
         return
     for one in (a, b):
@@ -112,18 +113,31 @@ def join(world: World, a: Leg, b: Leg) -> None:
         b.attempt.overtaken(world, b)
     a.bridge = b.bridge = bridge
     a.linked_to, b.linked_to, a.other, b.other = b, a, b.uuid, a.uuid
-    if a.waiting is not None:
-        a.waiting.cancel()
-    world.agenda.after(world.timing.soft, lambda: _soften(bridge))
+    world.agenda.after(world.timing.soft, lambda: _soften(world, bridge))
     world.agenda.after(world.timing.bridge, lambda: _stand(world, bridge))
 
 
+def _wrong_order(a: Leg, b: Leg) -> bool:
+    return a.direction == "outbound" and b.direction == "inbound"
+
+
+def _misses(world: World, a: Leg, b: Leg) -> bool:
+    """Whether the caller is on his way elsewhere: a command that moves him is lost then, without an error."""
+    return world.on_its_way(b if _wrong_order(a, b) else a)
+
+
 def _miss(world: World, a: Leg, b: Leg) -> None:
+    """The caller goes where he was going; the member has left his park, and is nowhere."""
     if b.attempt is not None and not b.parked and b.attempt.park is not None:
         b.attempt.overtaken(world, b)
-    if a.direction == "outbound" and b.direction == "inbound":
-        a.state = "CS_SOFT_EXECUTE"
-    strand(world, b)
+    if not _wrong_order(a, b):
+        strand(world, b)
+        return
+    running.stop(a)
+    a.state = "CS_SOFT_EXECUTE"
+    world.sounds(a, "silence", None)
+    for leg in (a, b):
+        world.agenda.after(world.timing.seam, partial(hangups.hang_up, world, leg, "NORMAL_CLEARING"))
 
 
 def strand(world: World, leg: Leg) -> None:
@@ -151,9 +165,21 @@ def _cut(world: World, leg: Leg) -> None:
         hangups.hang_up(world, other, "NORMAL_CLEARING")
 
 
-def _soften(bridge: Bridge) -> None:
-    if not (bridge.over or bridge.a.gone or bridge.b.gone):
-        bridge.a.state = bridge.b.state = "CS_SOFT_EXECUTE"
+def _soften(world: World, bridge: Bridge) -> None:
+    """Up to here both legs went on with what they did; if A is on his way elsewhere by now, the bridge has missed him."""
+    a, b = bridge.a, bridge.b
+    if bridge.over or a.gone or b.gone:
+        return
+    if _misses(world, a, b):
+        bridge.over = True
+        a.bridge = b.bridge = None
+        _miss(world, a, b)
+        return
+    bridge.soft = True
+    for leg in (a, b):
+        leg.state = "CS_SOFT_EXECUTE"
+        if leg.waiting is not None:
+            leg.waiting.cancel()
 
 
 def _stand(world: World, bridge: Bridge) -> None:

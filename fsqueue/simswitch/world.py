@@ -275,6 +275,11 @@ class World:
         self.sessions = [one for one in self.sessions if one is not session]
         if session.leg is not None and session.leg.session is session:
             session.leg.session = None
+            self.agenda.after(0.0, partial(self._closed, session.leg))
+
+    def _closed(self, leg: Leg) -> None:
+        if leg.application == "socket":
+            running.resume(self, leg, "closed")
 
     # What is said.
 
