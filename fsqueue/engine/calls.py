@@ -184,6 +184,7 @@ def note_idle(s: State, call: Call) -> None:
     if queue is None or call.live:
         return
     call.idle_since = s.now
+    queue.hush(call)
     if call.rung:
         queue.passed[call.id] = call
     s.touch(queue.group.id)

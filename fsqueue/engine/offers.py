@@ -68,7 +68,7 @@ def ring_member(s: State, call: Call, queue: Queue, member: str, until: float) -
     """Ring *member* for *call* in this pass, until *until* at the latest."""
     offer = _new(s, call, RULE_OF[queue.group.distribution], until, member=member)
     call.rung[member] = None
-    queue.passed.pop(call.id, None)
+    queue.rings(call)
     roster.member_event(s, offer, "rung")
     roster.use_turn(s, offer)
     _order_ring(s, call, offer)

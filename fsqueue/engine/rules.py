@@ -40,11 +40,12 @@ def _candidates(s: State, queue: Queue) -> Iterator[tuple[LineKey, Call, Queue]]
             yield head.key, head, queue
         return
     at = 0
-    while at < len(queue.line) and any(queue.free.values()):
-        key, call = queue.line[at]
-        if not call.live and s.on_known_switch(call):
+    while at < len(queue.quiet) and any(queue.free.values()):
+        key, call = queue.quiet[at]
+        if s.on_known_switch(call):
             yield key, call, queue
-        at += 1
+        if at < len(queue.quiet) and queue.quiet[at][1] is call:
+            at += 1  # else it is being rung now, and the next one has moved up
 
 
 def _find_head(s: State, queue: Queue) -> None:
@@ -98,9 +99,11 @@ def _check_passed(s: State, call: Call, queue: Queue) -> None:
     """U2 at once: nothing rings, and every online member was rung in this pass; with `to-all` also when the pass's one
     window is over.
     """
-    if call.state != "waiting" or call.live or not s.on_known_switch(call):
+    if call.state != "waiting" or call.live:
         queue.passed.pop(call.id, None)
         return
+    if not s.on_known_switch(call):
+        return  # looked at again when the switch is back
     switch = call.leg.switch
     online = queue.online.get(switch, 0)
     over = call.pass_until is not None and s.now >= call.pass_until
@@ -179,6 +182,8 @@ def _idle(s: State, call_id: str) -> None:
     queue = s.queue_of(call) if call is not None else None
     if call is None or queue is None or call.live:
         return
+    if queue.group.distribution == "to-all" and queue.head != call_id:
+        return  # time behind the first doesn't count (D4); somebody of higher priority came before him
     if not s.on_known_switch(call):
         s.timers.set(("idle", call_id), s.now + s.plan.ring)
     else:

@@ -128,6 +128,8 @@ class Queue:
     group: Group
     window: float
     line: list[tuple[LineKey, Call]] = field(default_factory=list)
+    quiet: list[tuple[LineKey, Call]] = field(default_factory=list)
+    """Those of the line for which nothing rings: a free member must not cost a look at all who are being rung."""
     free: dict[str, list[FreeKey]] = field(default_factory=dict)
     """Available members by switch, in the order in which they are rung."""
     placed: dict[tuple[str, str], FreeKey] = field(default_factory=dict)
@@ -147,13 +149,24 @@ class Queue:
     def join(self, call: Call) -> None:
         """Put *call* into the line at its place."""
         insort(self.line, (call.key, call), key=_line_key)
+        self.hush(call)
 
     def leave(self, call: Call) -> None:
         """Take *call* out of the line; fine if it isn't there."""
         self.passed.pop(call.id, None)
-        at = bisect_left(self.line, call.key, key=_line_key)
-        if at < len(self.line) and self.line[at][1] is call:
-            del self.line[at]
+        _take_out(self.line, call)
+        _take_out(self.quiet, call)
+
+    def hush(self, call: Call) -> None:
+        """Note that nothing rings for *call*, which is in the line."""
+        if not call.live:
+            _take_out(self.quiet, call)
+            insort(self.quiet, (call.key, call), key=_line_key)
+
+    def rings(self, call: Call) -> None:
+        """Note that something rings for *call*."""
+        self.passed.pop(call.id, None)
+        _take_out(self.quiet, call)
 
     def place(self, switch: str, member: str) -> None:
         """Put *member* among those available on *switch*, at his turn."""
@@ -168,6 +181,12 @@ class Queue:
         if key is not None:
             free = self.free[switch]
             del free[bisect_left(free, key)]
+
+
+def _take_out(line: list[tuple[LineKey, Call]], call: Call) -> None:
+    at = bisect_left(line, call.key, key=_line_key)
+    if at < len(line) and line[at][1] is call:
+        del line[at]
 
 
 def _line_key(entry: tuple[LineKey, Call]) -> LineKey:
