@@ -1,0 +1,413 @@
+"""A lab: a switch with phones and callers, and fsqueue as its own process beside it. Scenarios run in it, whatever the switch is.
+
+What a scenario is told comes from three sides that don't know each other: the sightings of callers and phones, the daemon's journal,
+and the switch itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any, Protocol
+
+import gevent
+
+from fsqueue.config.model import Configuration
+from fsqueue.config.reading import load
+from fsqueue.facts import dialplan_facts
+from fsqueue.simswitch.actors import Phone as SimPhone
+from fsqueue.simswitch.dialplan import Dialplan as SimDialplan
+from fsqueue.simswitch.people import CallerScript, PhoneScript, Sighting
+from fsqueue.simswitch.shell import Shell
+from fsqueue.simswitch.world import Config, World
+from fsqueue.switch.dialplan import render, render_entry
+from tests.contract.freeswitch import DOMAIN, PASSWORD, Dialplan, FreeSwitch
+from tests.contract.media import Media
+from tests.contract.people import Caller, Notebook, Phone
+from tests.contract.rawesl import Switch
+from tests.contract.sip import Account
+
+Record = dict[str, Any]
+
+FSQUEUE = (sys.executable, "-c", "from fsqueue_cli.main import main; main()")
+"""The command `fsqueue` of this checkout, installed or not."""
+
+TOLERANCE = 1.0
+"""Seconds that two sightings of one thing may lie apart on a busy machine, over real sockets."""
+
+
+class FailedError(AssertionError):
+    """Something that a scenario waited for did not come about."""
+
+
+class Board(Protocol):
+    """The switch's side of a lab: where the daemon finds it, and the people around it."""
+
+    @property
+    def esl(self) -> int:
+        """Port of its event socket on 127.0.0.1."""
+
+    @property
+    def password(self) -> str:
+        """Password of its event socket."""
+
+    @property
+    def sightings(self) -> list[Sighting]:
+        """All sightings so far."""
+
+    def start(self, configuration: Configuration) -> None:
+        """Start the switch with the dialplan of a configuration."""
+
+    def phone(self, script: PhoneScript) -> None:
+        """Set up a user's phones."""
+
+    def register(self, user: str, *, present: bool) -> None:
+        """Let a user's phones register, or take their registrations back."""
+
+    def caller(self, script: CallerScript) -> None:
+        """Let a caller dial now."""
+
+    def headers(self, user: str) -> list[tuple[str, str]]:
+        """All SIP headers of the INVITEs that a user's phones have got; nothing where there is no SIP."""
+
+    def legs(self) -> int:
+        """How many channels the switch has now."""
+
+    def log(self) -> str:
+        """The end of the switch's log."""
+
+    def stop(self) -> None:
+        """End it, at once."""
+
+
+class Lab:
+    """One scenario's lab. `config` is the TOML of groups and numbers; switch, socket and state are put before it."""
+
+    def __init__(self, board: Board) -> None:
+        """Make a folder; nothing is started yet."""
+        self.board = board
+        self._folder = tempfile.TemporaryDirectory(prefix="fsqueue-contract-")
+        self.folder = Path(self._folder.name)
+        self._listen = _free_port()
+        self._daemon: subprocess.Popen[bytes] | None = None
+
+    # --- the stage
+
+    def start(self, config: str, *phones: PhoneScript, daemon: bool = True) -> None:
+        """Start the switch, register the phones, then start the daemon, unless told not to."""
+        path = self.folder / "fsqueue.toml"
+        path.write_text(self._head(0) + config)
+        self.board.start(self._load(path))
+        path.write_text(self._head(self.board.esl) + config)
+        for script in phones:
+            self.board.phone(script)
+        if daemon:
+            self.start_daemon()
+
+    def start_daemon(self) -> None:
+        """Start `fsqueue run` and wait until it knows the switch and its registrations."""
+        before = len(self._log_lines())
+        with (self.folder / "daemon.log").open("ab") as output:
+            self._daemon = subprocess.Popen(
+                [*FSQUEUE, "run", "--config", str(self.folder / "fsqueue.toml"), "--state", str(self.folder / "state")],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            )
+        self.until(lambda: self._daemon_ended() or self._connected(before), 15, "the daemon knows the switch")
+        if self._daemon_ended():
+            raise FailedError(f"the daemon did not start:\n{self.daemon_log()}")
+
+    def stop_daemon(self) -> None:
+        """Ask the daemon to end (SIGTERM) and wait for it, at most 10 s."""
+        self._end_daemon(signal.SIGTERM)
+
+    def kill_daemon(self) -> None:
+        """Kill it (SIGKILL)."""
+        self._end_daemon(signal.SIGKILL)
+
+    def pause_daemon(self) -> None:
+        """Make it mute (SIGSTOP): its sockets stay open."""
+        assert self._daemon is not None
+        os.killpg(self._daemon.pid, signal.SIGSTOP)
+
+    def close(self) -> None:
+        """End everything."""
+        if self._daemon is not None:
+            self._end_daemon(signal.SIGKILL)
+        self.board.stop()
+        self._folder.cleanup()
+
+    # --- what happens
+
+    def call(self, to: str, number: str = "600100200", name: str = "Ala", **script: Any) -> str:
+        """Let somebody call; returns his number, by which sightings name him. See CallerScript for the rest."""
+        self.board.caller(CallerScript(number=number, name=name, to=to, **script))
+        return number
+
+    def until(self, condition: Callable[[], object], seconds: float, what: str) -> None:
+        """Wait until a condition holds, at most `seconds`. Raises FailedError, saying `what` did not come about."""
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                raise FailedError(f"not within {seconds:g} s: {what}")
+            gevent.sleep(0.02)
+
+    def saw(self, who: str, what: str, seconds: float = 15.0, *, times: int = 1, **fields: str) -> Sighting:
+        """Wait until `who` has seen something (for the `times`-th time), with the fields given, and return that sighting."""
+
+        def found() -> list[Sighting]:
+            return [
+                s for s in self.sightings(who, what) if all(value in getattr(s, key) for key, value in fields.items())
+            ]
+
+        wanted = "".join(f" {key}={value!r}" for key, value in fields.items())
+        self.until(
+            lambda: len(found()) >= times,
+            seconds,
+            f"{who} sees {what}{wanted}" + (f", {times} times" if times > 1 else ""),
+        )
+        return found()[times - 1]
+
+    def sightings(self, who: str = "", what: str = "") -> list[Sighting]:
+        """All sightings so far, of somebody and of something if given."""
+        return [s for s in self.board.sightings if who in ("", s.who) and what in ("", s.what)]
+
+    def records(self, kind: str = "") -> list[Record]:
+        """The daemon's journal so far, of one kind if given."""
+        lines = [line for file in sorted((self.folder / "state" / "journal").glob("*")) for line in _whole_lines(file)]
+        return [record for record in map(_record, lines) if record and kind in ("", record.get("kind"))]
+
+    def ended(self, seconds: float = 10.0) -> Record:
+        """Wait for the end of the one call there was, and return its record; a second end is an error."""
+        self.until(lambda: self.records("CallEnded"), seconds, "the call has its end in the journal")
+        ends = self.records("CallEnded")
+        if len(ends) > 1:
+            raise FailedError(f"one call, but {len(ends)} ends: {ends}")
+        return ends[0]
+
+    def daemon_log(self, lines: int = 60) -> str:
+        """The end of the daemon's log."""
+        return "\n".join(self._log_lines()[-lines:])
+
+    # --- inside
+
+    def _head(self, esl: int) -> str:
+        return f"""
+[switches.main]
+host = "127.0.0.1"
+port = {esl or 8021}
+password = "{self.board.password}"
+[listen]
+dialplan = "127.0.0.1:{self._listen}"
+"""
+
+    def _load(self, path: Path) -> Configuration:
+        loaded = load(path)
+        if loaded.configuration is None:
+            raise FailedError("the lab's configuration has errors:\n" + "\n".join(map(str, loaded.problems)))
+        return loaded.configuration
+
+    def _log_lines(self) -> list[str]:
+        place = self.folder / "daemon.log"
+        return place.read_text(errors="replace").splitlines() if place.exists() else []
+
+    def _connected(self, before: int) -> bool:
+        return any("switch main" in line and "reach" in line for line in self._log_lines()[before:])
+
+    def _daemon_ended(self) -> bool:
+        return self._daemon is None or self._daemon.poll() is not None
+
+    def _end_daemon(self, by: signal.Signals) -> None:
+        process, self._daemon = self._daemon, None
+        if process is None:
+            return
+        if process.poll() is None:
+            os.killpg(process.pid, by)
+        end = time.monotonic() + 10
+        while process.poll() is None:
+            if time.monotonic() > end:
+                os.killpg(process.pid, signal.SIGKILL)
+            gevent.sleep(0.02)
+
+
+class RealBoard:
+    """A FreeSWITCH of our own, with SIP phones."""
+
+    def __init__(self, program: Path) -> None:
+        """`program` is what `freeswitch.find` returned."""
+        self._program = program
+        self._media = Media()
+        self._book = Notebook()
+        self._phones: dict[str, Phone] = {}
+        self._callers: list[Caller] = []
+        self._switch: FreeSwitch | None = None
+        self._esl: Switch | None = None
+        self.password = "lab-" + os.urandom(8).hex()
+
+    @property
+    def switch(self) -> FreeSwitch:
+        """The running FreeSWITCH."""
+        assert self._switch is not None
+        return self._switch
+
+    @property
+    def esl(self) -> int:
+        """Port of its event socket."""
+        return self.switch.esl
+
+    @property
+    def sightings(self) -> list[Sighting]:
+        """All sightings so far."""
+        return self._book.sightings
+
+    def start(self, configuration: Configuration) -> None:
+        """Write its configuration and start it."""
+        facts = dialplan_facts(configuration)
+        self._switch = FreeSwitch(self._program, Dialplan(ours=render(facts), entry=render_entry(facts)), self.password)
+        self._switch.start()
+        self._esl = Switch(self._switch.esl, self.password)
+
+    def phone(self, script: PhoneScript) -> None:
+        """Set up a user's phones; the password is every user's."""
+        self._phones[script.user] = Phone(script, self.switch.internal, PASSWORD, self._media, self._book)
+
+    def register(self, user: str, *, present: bool) -> None:
+        """Let a user's phones register, or take their registrations back."""
+        phone = self._phones[user]
+        if present:
+            phone.register()
+        else:
+            phone.unregister()
+
+    def caller(self, script: CallerScript) -> None:
+        """Let a caller dial; a colleague dials from the side where users authenticate."""
+        user = (script.user or "").partition("@")[0]
+        account = Account(user, DOMAIN, PASSWORD) if user else None
+        server = self.switch.internal if user else self.switch.external
+        domain = DOMAIN if user else "127.0.0.1"
+        caller = Caller(script, server, domain, account, self._media, self._book)
+        self._callers.append(caller)
+        caller.start()
+
+    def headers(self, user: str) -> list[tuple[str, str]]:
+        """All headers of the INVITEs that a user's phones have got."""
+        return [header for invite in self._phones[user].invites for header in invite]
+
+    def legs(self) -> int:
+        """How many channels FreeSWITCH has now."""
+        assert self._esl is not None
+        return int(self._esl.api("show channels count").split()[0])
+
+    def log(self) -> str:
+        """The end of FreeSWITCH's log."""
+        return self._switch.tail(40) if self._switch is not None else ""
+
+    def stop(self) -> None:
+        """End it, at once."""
+        for caller in self._callers:
+            caller.close()
+        for phone in self._phones.values():
+            phone.close()
+        self._media.close()
+        if self._esl is not None:
+            self._esl.close()
+        if self._switch is not None:
+            self._switch.close()
+
+
+class EmbeddedBoard:
+    """The embedded switch, in real time, over real sockets."""
+
+    def __init__(self) -> None:
+        """Make a world in which nobody is yet."""
+        self.password = "embedded"
+        self._world = World(
+            time.time(), Random(1), config=Config(password=self.password, mailboxes=(f"1001@{DOMAIN}",))
+        )
+        self._shell = Shell(self._world)
+        self._phones: dict[str, list[SimPhone]] = {}
+
+    @property
+    def esl(self) -> int:
+        """Port of its event socket."""
+        return self._shell.address[1]
+
+    @property
+    def sightings(self) -> list[Sighting]:
+        """All sightings so far."""
+        return list(self._world.sightings)
+
+    def start(self, configuration: Configuration) -> None:
+        """Take the dialplan and let time pass."""
+        dialplan = SimDialplan()
+        dialplan.include(render(dialplan_facts(configuration)))
+        self._world.dialplan = dialplan
+        self._shell.start()
+
+    def phone(self, script: PhoneScript) -> None:
+        """Set up a user's phones."""
+        self._phones[script.user] = self._world.phones(script)
+        self._shell.settle()
+
+    def register(self, user: str, *, present: bool) -> None:
+        """Let a user's phones register, or take their registrations back."""
+        for phone in self._phones[user]:
+            if present:
+                self._world.registrar.register(phone)
+            else:
+                self._world.registrar.unregister(phone)
+        self._shell.settle()
+
+    def caller(self, script: CallerScript) -> None:
+        """Let a caller dial now."""
+        self._shell.settle()
+        self._world.call(script)
+        self._shell.settle()
+
+    def headers(self, user: str) -> list[tuple[str, str]]:
+        """There is no SIP here."""
+        return []
+
+    def legs(self) -> int:
+        """How many legs the world has now."""
+        return sum(1 for leg in self._world.legs.values() if not leg.gone)
+
+    def log(self) -> str:
+        """It keeps none."""
+        return ""
+
+    def stop(self) -> None:
+        """Stop time."""
+        self._shell.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _whole_lines(file: Path) -> list[bytes]:
+    """The lines of a journal's segment that are written to their end."""
+    data = file.read_bytes() if file.is_file() else b""
+    return data.split(b"\n")[:-1]
+
+
+def _record(line: bytes) -> Record | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
