@@ -499,9 +499,28 @@ class SwitchChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     core: str = ""
 
 
+class CalledBack(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A missed call was dealt with: somebody called back. Written for people; no rule looks at it."""
+
+    call: str
+    by: str = ""
+    note: str = ""
+
+
+class Forgotten(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The callers' numbers and names of these ended calls are to be blanked wherever they are kept.
+
+    It names calls rather than a number, or a hash of one, which could be tried out: the order to forget must not itself
+    remember.
+    """
+
+    calls: tuple[str, ...]
+    by: str = ""
+
+
 Record = (
     CallOpened | VisitBegan | Relegged | Offered | OfferAnswered | OfferOver | Decided | Talking | CallEnded
-    | MemberChanged | TurnUsed | ConfigTaken | SwitchChanged
+    | MemberChanged | TurnUsed | ConfigTaken | SwitchChanged | CalledBack | Forgotten
 )  # fmt: skip
 
 

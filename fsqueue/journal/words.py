@@ -9,11 +9,13 @@ import dataclasses
 from functools import singledispatch
 
 from fsqueue.engine.messages import (
+    CalledBack,
     CallEnded,
     Caller,
     CallOpened,
     ConfigTaken,
     Decided,
+    Forgotten,
     MemberChanged,
     OfferAnswered,
     Offered,
@@ -209,6 +211,18 @@ def _config(record: ConfigTaken, _names: Names) -> str:
 @words.register
 def _switch(record: SwitchChanged, _names: Names) -> str:
     return f"switch {record.switch}: {'in reach' if record.up else 'out of reach; no rule fires for its calls'}"
+
+
+@words.register
+def _called_back(record: CalledBack, names: Names) -> str:
+    by = f" by {_theirs(record.by)}" if record.by else ""
+    return f"{_call(record.call, names)}: called back{by}" + (f": {_theirs(record.note)}" if record.note else "")
+
+
+@words.register
+def _forgotten(record: Forgotten, _names: Names) -> str:
+    by = f", by {_theirs(record.by)}" if record.by else ""
+    return f"history: the callers of {len(record.calls)} calls are forgotten{by}"
 
 
 @words.register

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from fsqueue.engine.messages import (
+    CalledBack,
     CallEnded,
     Caller,
     CallOpened,
     ConfigTaken,
     Decided,
+    Forgotten,
     Leg,
     MemberChanged,
     OfferAnswered,
@@ -45,4 +47,6 @@ SAMPLES: tuple[Record, ...] = (
     TurnUsed(group="sales", member="anna", turn=17),
     ConfigTaken(groups=("sales",), members=("anna", "jan"), renamed=(Renamed("group", "sale", "sales"),)),
     SwitchChanged(switch="main", up=True, core="c-1"),
+    CalledBack(call=CALL, by="anna", note="sold him two"),
+    Forgotten(calls=(CALL,), by="staff"),
 )  # fmt: skip
