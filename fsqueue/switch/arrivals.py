@@ -1,0 +1,59 @@
+"""Whose call is it: gives each connection of the dialplan to the driver of its switch, by Core-UUID.
+
+A call that can't be taken goes to the dialplan's fallback at once, with a variable that says why: once its socket is
+connected, FreeSWITCH has no way back of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from fsqueue.esl import commands
+from fsqueue.esl.connection import Reply
+from fsqueue.esl.errors import EslError, LinkDown
+from fsqueue.esl.events import Event
+from fsqueue.esl.outbound import Session
+from fsqueue.switch import handover
+from fsqueue.switch.codes import REFUSED_TONE, is_code
+from fsqueue.switch.driver import SwitchDriver
+from fsqueue.switch.messages import SwitchFacts
+
+log = logging.getLogger(__name__)
+
+
+class Arrivals:
+    """The handler for `fsqueue.esl.outbound.OutboundServer`, shared by all switches."""
+
+    def __init__(self, drivers: Sequence[SwitchDriver], facts: Callable[[], SwitchFacts]) -> None:
+        """*facts* are those of the configuration in force."""
+        self._drivers = tuple(drivers)
+        self._facts = facts
+
+    def on_call(self, session: Session, event: Event) -> None:
+        """Handle one connection; returns when it may be closed."""
+        driver = next((driver for driver in self._drivers if event.core and driver.core_uuid == event.core), None)
+        if driver is None:
+            # Its own link may not have come up yet; until it has, nobody knows whose Core-UUID this is.
+            self._refuse(session, event, "unknown_switch")
+        elif not driver.up:
+            self._refuse(session, event, "link_down")
+        else:
+            driver.attend(session, event)
+
+    def _refuse(self, session: Session, event: Event, why: str) -> None:
+        facts = self._facts()
+        if is_code(event, facts):
+            words = [("answer", ""), ("playback", REFUSED_TONE), ("hangup", "NORMAL_CLEARING")]
+        else:
+            words = handover.refused(why, facts)
+        log.warning("a call from the dialplan can't be taken (%s)", why)
+        try:
+            for application, argument in words:
+                session.post(commands.execute(application, argument), _unheard)
+        except EslError:
+            return  # he has hung up
+
+
+def _unheard(_outcome: Reply | LinkDown) -> None:
+    """What is queued on the channel is done by FreeSWITCH."""

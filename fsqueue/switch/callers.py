@@ -1,0 +1,297 @@
+"""A caller's leg between his arrival and his end: handed to his hold, told things there, sent on.
+
+Two rules: no command that moves a caller before his hold stands (it would be lost without an error: 0 of 100 took
+effect, against 100 of 100 at the hold's first event, measured on FreeSWITCH 1.11), and one such command at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from fsqueue.engine.messages import Announce, Arrived, Caller, CallerGone, Drop, Hold, Refuse, Send, StepDone
+from fsqueue.engine.model import HangUp, Voicemail
+from fsqueue.esl.events import Event
+from fsqueue.switch import handover, quoting
+from fsqueue.switch.context import CallerLeg, Context, Do
+from fsqueue.switch.dialplan import FALLBACK, HOLD, WHY
+from fsqueue.switch.messages import CloseSession, Execute
+
+STAND_SECONDS = 2.0
+"""The hold stands 24 to 49 ms after the hand-over; after this we ask whether the caller exists."""
+
+LENGTH_SECONDS = 1.0
+"""How long a message's length may come behind the hang-up."""
+
+QUICK_SECONDS = 2.0
+"""A mailbox that ends the call itself so soon has failed."""
+
+_MAY_BE_EMPTY = ("fsqueue_number",)
+
+Ended = Callable[[CallerLeg, str], None]
+
+
+class Callers:
+    """Carries out what the engine says about callers."""
+
+    def __init__(self, ctx: Context, ended: Ended) -> None:
+        """*ended* is called for a leg that turns out to be gone, with the cause ``LOST``."""
+        self._ctx = ctx
+        self._ended = ended
+
+    # -- arriving
+
+    def arrived(self, session: str, event: Event, *, user: str, takes: str = "") -> None:
+        """The dialplan hands a channel over. It is a new visit, also when it carries an older one's variables."""
+        ctx = self._ctx
+        caller = CallerLeg(event.uuid, event, session, media=event.answer_state == "answered")
+        ctx.callers[event.uuid] = caller
+        ctx.sessions[session] = event.uuid
+        ctx.emit(
+            Arrived(
+                leg=ctx.leg(event.uuid),
+                arrival=event.fsq_arrival or f"{event.uuid}/{session}",
+                new_call=ctx.new_call(ctx.now),
+                to=event.fsq_to,
+                dialled=event.destination,
+                caller=who(event),
+                # After a transfer it is what we wrote for the older visit, not what the dialplan says of this one.
+                priority=None if event.fsq_call else _whole(event.fsq_priority),
+                user=user,
+                call=event.fsq_call,
+                group=event.fsq_group,
+                number=event.fsq_number,
+                takes=takes,
+            )
+        )
+
+    def socket_closed(self, uuid: str) -> None:
+        """A session ended before our first word: this caller can't be taken any more; the dialplan rescues him."""
+        caller = self._ctx.callers.get(uuid)
+        if caller is not None and caller.session:
+            caller.session = ""
+            self._ended(caller, "LOST")
+
+    def _say(self, caller: CallerLeg, applications: Sequence[handover.Application]) -> None:
+        """Execute all of it on the caller's session and close that."""
+        ctx = self._ctx
+        ctx.commands += [Execute(caller.session, name, argument) for name, argument in applications]
+        ctx.commands.append(CloseSession(caller.session))
+        ctx.sessions.pop(caller.session, None)
+        caller.session = ""
+
+    # -- the engine's commands
+
+    def hold(self, cmd: Hold) -> None:
+        """Hand an arrived caller to his hold, or rewrite what his channel says of his visit."""
+        caller = self._known(cmd.leg.uuid)
+        if caller is None:
+            return
+        ctx = self._ctx
+        caller.call, caller.hold = cmd.call, cmd
+        if caller.session:
+            caller.media = caller.media or ctx.facts.answer != "ring_ready"
+            self._say(caller, handover.to_hold(cmd, caller.event, ctx.facts, ctx.offset))
+            caller.phase = "handed"
+            ctx.after(STAND_SECONDS, partial(self._look, caller))
+        else:
+            self.rewrite(caller)
+
+    def rewrite(self, caller: CallerLeg) -> None:
+        """Write the visit's variables on a channel that is on hold already."""
+        ctx = self._ctx
+        if caller.hold is not None:
+            written = handover.visit_variables(caller.hold, ctx.facts, ctx.offset)
+            variables = quoting.setvars([(name, value) for name, value in written if value or name in _MAY_BE_EMPTY])
+            ctx.api(f"uuid_setvar_multi {quoting.uuid(caller.uuid)} {variables}")
+
+    def announce(self, cmd: Announce) -> None:
+        """Play a prompt once, when the caller stands; one that can't be written is left out, since he must stay."""
+        caller = self._known(cmd.leg.uuid)
+        try:
+            text = f"uuid_broadcast {quoting.uuid(cmd.leg.uuid)} {quoting.playable(cmd.prompt)} aleg"
+        except quoting.Unquotable:
+            return
+        if caller is not None:
+            self.when_free(caller, partial(self._ctx.api, text))
+
+    def send(self, cmd: Send) -> None:
+        """Send a caller into a step; as a first word, without answering him if the step is to hang up."""
+        caller = self._known(cmd.leg.uuid)
+        if caller is None:
+            return
+        caller.call, caller.step = cmd.call, cmd.step
+        try:
+            if caller.session:
+                self._send_first(caller, cmd.step)
+            elif isinstance(cmd.step, HangUp) and not caller.stands:
+                self._sent(caller)
+                self._ctx.api(f"uuid_kill {quoting.uuid(caller.uuid)} {_cause(cmd.step.cause)}")
+            else:
+                text = f"uuid_transfer {quoting.uuid(caller.uuid)} {_inline(cmd.step)} inline"
+                self.when_free(caller, partial(self._transfer, caller, text))
+        except quoting.Unquotable as fault:
+            caller.step = None
+            self._ctx.emit(StepDone(call=cmd.call, ok=False, detail=str(fault)))
+
+    def _send_first(self, caller: CallerLeg, step: Voicemail | HangUp) -> None:
+        ctx = self._ctx
+        if isinstance(step, HangUp):
+            self._say(caller, [("hangup", _cause(step.cause))])
+        else:
+            self._say(caller, handover.to_mailbox(caller.call, step.mailbox, caller.event, ctx.facts))
+        self._sent(caller)
+
+    def _sent(self, caller: CallerLeg) -> None:
+        caller.phase, caller.stands, caller.sent_at = "sent", False, self._ctx.now
+
+    def _transfer(self, caller: CallerLeg, text: str) -> None:
+        self._sent(caller)
+        self._ctx.api(text, partial(self._transferred, caller))
+
+    def _transferred(self, caller: CallerLeg, answer: str) -> None:
+        if answer.startswith("-") and self._current(caller) and caller.step is not None:
+            caller.step, caller.phase, caller.stands = None, "waiting", True
+            self._ctx.emit(StepDone(call=caller.call, ok=False, detail=answer))
+
+    def drop(self, cmd: Drop) -> None:
+        """Hang the caller up."""
+        caller = self._ctx.callers.get(cmd.leg.uuid)
+        if caller is None:
+            return
+        caller.phase, caller.stands, caller.step = "ending", False, None
+        caller.queue.clear()
+        if caller.session:
+            self._say(caller, [("hangup", _cause(cmd.cause))])
+        else:
+            self._ctx.api(f"uuid_kill {quoting.uuid(caller.uuid)} {_cause(cmd.cause)}")
+
+    def refuse(self, cmd: Refuse) -> None:
+        """Leave the caller to the dialplan's fallback; he is not ours any more."""
+        ctx = self._ctx
+        caller = ctx.callers.get(cmd.leg.uuid)
+        if caller is None:
+            return
+        if caller.session:
+            self._say(caller, handover.refused(cmd.why, ctx.facts))
+            del ctx.callers[caller.uuid]
+        else:
+            self.when_free(caller, partial(self._to_fallback, caller, cmd.why))
+
+    def _to_fallback(self, caller: CallerLeg, why: str) -> None:
+        facts, uuid = self._ctx.facts, quoting.uuid(caller.uuid)
+        self._ctx.api(f"uuid_setvar {uuid} {WHY} {quoting.plain(why) or 'unknown'}")
+        self._ctx.api(f"uuid_transfer {uuid} {FALLBACK} XML {facts.context}")
+        del self._ctx.callers[caller.uuid]
+
+    # -- on hold
+
+    def stands(self, caller: CallerLeg) -> None:
+        """His hold says that he is in it: do what has waited for that."""
+        if caller.phase in ("handed", "waiting"):
+            caller.phase, caller.stands, caller.checks = "waiting", True, 0
+            self.drain(caller)
+
+    def when_free(self, caller: CallerLeg, do: Do) -> None:
+        """Do *do* as soon as the caller stands and everything asked for earlier is done."""
+        caller.queue.append(do)
+        self.drain(caller)
+
+    def drain(self, caller: CallerLeg) -> None:
+        """Do what waits, until something moves him."""
+        while caller.queue and caller.stands and self._ctx.link and self._current(caller):
+            caller.queue.pop(0)()
+
+    def watch(self, caller: CallerLeg) -> None:
+        """Make sure that a caller on his way to the hold gets there."""
+        self._ctx.after(STAND_SECONDS, partial(self._look, caller))
+
+    def _look(self, caller: CallerLeg) -> None:
+        if caller.phase == "handed" and self._current(caller):
+            self._ctx.api(f"uuid_exists {quoting.uuid(caller.uuid)}", partial(self._looked, caller))
+
+    def _looked(self, caller: CallerLeg, answer: str) -> None:
+        if caller.phase != "handed" or not self._current(caller):
+            return
+        if answer == "false":
+            self._ended(caller, "LOST")
+            return
+        caller.checks += 1
+        facts = self._ctx.facts
+        if caller.checks > 1:  # he has had 4 s: what was to bring him there is lost
+            self._ctx.api(f"uuid_transfer {quoting.uuid(caller.uuid)} {HOLD} XML {facts.context}")
+        self.watch(caller)
+
+    # -- ending
+
+    def hung_up(self, caller: CallerLeg, cause: str, event: Event | None) -> None:
+        """His channel has ended: the engine hears how."""
+        ctx = self._ctx
+        if caller.session:
+            ctx.commands.append(CloseSession(caller.session))
+            ctx.sessions.pop(caller.session, None)
+        if caller.phase == "sent" and isinstance(caller.step, Voicemail) and event is not None:
+            caller.phase = "left"
+            ctx.after(LENGTH_SECONDS, partial(self.mailbox_left, caller, event))
+            return
+        del ctx.callers[caller.uuid]
+        if caller.phase in ("sent", "left") and caller.step is not None:
+            ctx.emit(StepDone(call=caller.call, ok=True, detail=cause))
+        else:
+            ctx.emit(CallerGone(ctx.leg(caller.uuid), cause))
+
+    def mailbox_left(self, caller: CallerLeg, event: Event) -> None:
+        """How long the message is comes with CHANNEL_HANGUP_COMPLETE, some milliseconds later, or not at all."""
+        if caller.phase == "left" and self._current(caller):
+            del self._ctx.callers[caller.uuid]
+            self._ctx.emit(_mailbox_done(caller, event, self._ctx.now))
+
+    # -- helpers
+
+    def _known(self, uuid: str) -> CallerLeg | None:
+        """Return the leg a command is about; where it is gone, say so."""
+        caller = self._ctx.callers.get(uuid)
+        if caller is None:
+            self._ctx.emit(CallerGone(self._ctx.leg(uuid), "gone"))
+        return None if caller is None or caller.phase in ("ending", "sent", "left") else caller
+
+    def _current(self, caller: CallerLeg) -> bool:
+        return self._ctx.callers.get(caller.uuid) is caller
+
+
+def who(event: Event) -> Caller:
+    """Return who calls, as the switch says it, cut to what is passed on."""
+    hidden = "true" in (event.hide_name, event.hide_number)
+    return Caller(
+        number=event.caller_number[: quoting.MAX_NUMBER], name=event.caller_name[: quoting.MAX_NAME], hidden=hidden
+    )
+
+
+def _whole(text: str) -> int | None:
+    """Return a priority the dialplan set (-100 to 100), or None where it set none that makes sense."""
+    digits = text.removeprefix("-")
+    return max(-100, min(100, int(text))) if digits.isascii() and digits.isdecimal() and len(digits) < 6 else None
+
+
+def _cause(cause: str) -> str:
+    return quoting.cause(cause or "NORMAL_CLEARING")
+
+
+def _inline(step: Voicemail | HangUp) -> str:
+    if isinstance(step, HangUp):
+        return f"hangup:{_cause(step.cause)}"
+    return handover.voicemail(step.mailbox)
+
+
+def _mailbox_done(caller: CallerLeg, event: Event, now: float) -> StepDone:
+    """Return how a stay in a mailbox ended: a message's length in seconds, or nothing left.
+
+    It has failed when the switch, not the caller, ended it as soon as it had begun.
+    """
+    seconds = event.voicemail_length
+    if seconds.isdecimal() and int(seconds) > 0:
+        return StepDone(call=caller.call, ok=True, detail=f"message of {int(seconds)} s")
+    at_once = now - caller.sent_at < QUICK_SECONDS + LENGTH_SECONDS
+    if at_once and (event.hangup_disposition.startswith("send_") or event.hangup_cause == "DESTINATION_OUT_OF_ORDER"):
+        return StepDone(call=caller.call, ok=False, detail=event.hangup_cause or "ended at once")
+    return StepDone(call=caller.call, ok=True, detail="no message")

@@ -1,0 +1,271 @@
+"""The thin driver of one switch: queue in, core, bytes out.
+
+One greenlet owns the core; events, replies, sessions and the engine's commands reach it through one queue, so nothing is
+locked and the link's reader never waits. Inputs are taken before deadlines.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Protocol
+
+import gevent
+import msgspec
+from gevent.event import Event as Flag
+
+from fsqueue.engine.messages import Command, Input
+from fsqueue.esl import commands
+from fsqueue.esl.connection import Reply as EslReply
+from fsqueue.esl.errors import EslError
+from fsqueue.esl.errors import LinkDown as EslLinkDown
+from fsqueue.esl.events import Event
+from fsqueue.esl.link import Link
+from fsqueue.esl.outbound import Session
+from fsqueue.esl.reconnecting import Listener, Reconnecting, Timing
+from fsqueue.switch import filters
+from fsqueue.switch.legs import Core
+from fsqueue.switch.messages import (
+    Api,
+    BgApi,
+    CloseSession,
+    Execute,
+    Item,
+    LinkDown,
+    LinkUp,
+    NewFacts,
+    Reply,
+    SocketArrived,
+    SocketClosed,
+    SwitchCommand,
+    SwitchFacts,
+    Tick,
+)
+
+log = logging.getLogger(__name__)
+
+BATCH = 100
+"""Items in a row before other greenlets get their turn."""
+
+LONGEST_SLEEP = 1.0
+"""Real seconds; the clock may run faster than the one gevent sleeps by."""
+
+Emit = Callable[[tuple[Input, ...]], None]
+
+
+class DaemonClock(Protocol):
+    """`fsqueue.clock.Clock`: the time in epoch seconds, and how long a span of it really takes."""
+
+    def __call__(self) -> float:
+        """Return the time."""
+
+    def real(self, seconds: float) -> float:
+        """Return real seconds."""
+
+
+class _Up(msgspec.Struct, frozen=True):
+    """The new link, subscribed, before the core hears of it."""
+
+    link: Link
+    core: str
+
+
+class SwitchDriver:
+    """Keeps one switch's link, its sessions and its core together."""
+
+    def __init__(
+        self,
+        switch: str,
+        address: tuple[str, int],
+        password: Callable[[], str],
+        facts: SwitchFacts,
+        emit: Emit,
+        *,
+        clock: DaemonClock,
+        new_call: Callable[[float], str],
+        timing: Timing | None = None,
+    ) -> None:
+        """*emit* gets the engine's inputs in order and must not wait; *new_call* is shared by all switches."""
+        self.switch = switch
+        self.core = Core(switch, facts, new_call)
+        self._facts = facts
+        self._emit = emit
+        self._clock = clock
+        self._queue: deque[Item | _Up] = deque()
+        self._awake = Flag()
+        self._link: Link | None = None
+        self._sessions: dict[str, Session] = {}
+        self._closing: dict[str, Flag] = {}
+        self._numbers = itertools.count(1)
+        self._greenlet: gevent.Greenlet[[], None] | None = None
+        listener = Listener(on_up=self._on_up, on_down=self._on_down, on_event=self._put)
+        self._reconnecting = Reconnecting(*address, password, listener, switch=switch, timing=timing)
+
+    # -- from outside
+
+    @property
+    def up(self) -> bool:
+        """Whether calls can be taken: the link stands and the core knows it."""
+        return self._link is not None and self.core.up
+
+    @property
+    def core_uuid(self) -> str:
+        """The switch's Core-UUID; empty before the first link."""
+        return self.core.core_uuid
+
+    @property
+    def trouble(self) -> str:
+        """What keeps the link down, in words for people; empty while it is up."""
+        return self._reconnecting.trouble
+
+    def start(self) -> None:
+        """Begin to connect."""
+        if self._greenlet is None:
+            self._greenlet = gevent.spawn(self._run)
+            self._reconnecting.start()
+
+    def stop(self) -> None:
+        """End the link; calls go on in FreeSWITCH, on hold or in talk."""
+        self._reconnecting.stop()
+        greenlet, self._greenlet = self._greenlet, None
+        if greenlet is not None:
+            greenlet.kill()
+        for flag in self._closing.values():
+            flag.set()
+
+    def carry_out(self, wanted: Iterable[Command]) -> None:
+        """Take the engine's commands; from any greenlet."""
+        for command in wanted:
+            self._put(command)
+
+    def configure(self, facts: SwitchFacts) -> None:
+        """Take a new configuration; calls go on, and the switch is asked for the new members' events."""
+        self._facts = facts
+        self._put(NewFacts(facts))
+        link = self._link
+        if link is not None:
+            try:
+                self._filter(link)
+            except EslError as fault:
+                link.drop(str(fault))
+
+    def probe(self, answered: Callable[[], None]) -> int:
+        """Ask the switch something and call *answered* when it has; return 1, or 0 if it is down."""
+        link = self._link
+        if link is None:
+            return 0
+        try:
+            link.post(commands.api("strepoch"), lambda _: answered())
+        except EslLinkDown:
+            return 0
+        return 1
+
+    def attend(self, session: Session, event: Event) -> None:
+        """See one of the dialplan's connections through: returns when the core, or the peer, has ended it."""
+        name = f"{self.switch}-{next(self._numbers)}"
+        closing = self._closing[name] = Flag()
+        self._sessions[name] = session
+        self._put(SocketArrived(name, event))
+        gevent.wait([closing, session.down], count=1)
+        self._sessions.pop(name, None)
+        self._closing.pop(name, None)
+        if not closing.is_set():
+            self._put(SocketClosed(name))
+
+    # -- the link's greenlets
+
+    def _on_up(self, link: Link, core: str) -> None:
+        """Subscribe first, so that the snapshot that follows misses nothing."""
+        self._filter(link)
+        link.send(commands.events(filters.EVENTS, filters.SUBCLASSES))
+        self._put(_Up(link, core))
+
+    def _filter(self, link: Link) -> None:
+        """Ask for our own legs, our members' and the jobs; taking the old filters back lets all pass for a moment."""
+        link.post(commands.filter_delete("all"), _unheard)
+        for header, value in filters.filters(self._facts):
+            link.post(commands.filter_(header, value), _unheard)
+
+    def _on_down(self, _why: str) -> None:
+        self._put(LinkDown())
+
+    def _put(self, item: Item | _Up) -> None:
+        self._queue.append(item)
+        self._awake.set()
+
+    # -- the owner
+
+    def _run(self) -> None:
+        while True:
+            self._awake.wait(self._sleep())
+            self._awake.clear()
+            self._drain()
+            due = self.core.deadline()
+            if due is not None and due <= self._clock():
+                self._take(Tick())
+
+    def _sleep(self) -> float:
+        due = self.core.deadline()
+        return LONGEST_SLEEP if due is None else min(LONGEST_SLEEP, max(0.0, self._clock.real(due - self._clock())))
+
+    def _drain(self) -> None:
+        for handled in itertools.count(1):
+            if not self._queue:
+                return
+            item = self._queue.popleft()
+            if isinstance(item, _Up):
+                self._link = item.link
+                self._take(LinkUp(item.core))
+            else:
+                if isinstance(item, LinkDown):
+                    self._link = None
+                self._take(item)
+            if handled % BATCH == 0:
+                gevent.sleep(0)
+
+    def _take(self, item: Item) -> None:
+        try:
+            out = self.core.handle(item, self._clock())
+        except Exception:
+            # One leg's trouble must not take the others with it.
+            log.exception(
+                "the legs of [switches.%s] failed at %s; please report this", self.switch, type(item).__name__
+            )
+            return
+        for command in out.commands:
+            try:
+                self._send(command)
+            except EslError as fault:
+                log.warning("[switches.%s] %s not sent: %s", self.switch, type(command).__name__, fault)
+        if out.inputs:
+            self._emit(out.inputs)
+
+    def _send(self, command: SwitchCommand) -> None:
+        match command:
+            case Api(ref, text):
+                if self._link is not None:
+                    name, _, arguments = text.partition(" ")
+                    self._link.post(commands.api(name, arguments), partial(self._replied, self._link, ref))
+            case BgApi(job, text):
+                if self._link is not None:
+                    name, _, arguments = text.partition(" ")
+                    self._link.post(commands.bgapi(name, arguments, job=job), _unheard)
+            case Execute(session, application, argument):
+                if session in self._sessions:
+                    self._sessions[session].post(commands.execute(application, argument), _unheard)
+            case CloseSession(session):
+                # The server says `exit` and reads until FreeSWITCH closes: closing with answers unread would reset the
+                # connection, and the reset can overtake our last commands.
+                if session in self._closing:
+                    self._closing[session].set()
+
+    def _replied(self, link: Link, ref: int, outcome: EslReply | EslLinkDown) -> None:
+        if isinstance(outcome, EslReply) and link is self._link:
+            self._put(Reply(ref, outcome.text))
+
+
+def _unheard(_outcome: EslReply | EslLinkDown) -> None:
+    """What matters of these answers shows in events."""

@@ -1,0 +1,263 @@
+"""What is on the switch: every channel of ours, found by ``presence_data``, at each new link and periodically.
+
+Adoption is arrival: a caller whom we don't know, on hold, arrives with what his own variables say. The channel table is up
+to 420 ms behind the events (measured on FreeSWITCH 1.11), so absence is never believed: ``uuid_exists`` settles it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import msgspec
+
+from fsqueue.engine.messages import Arrived, SeenLeg, Snapshot
+from fsqueue.esl.errors import RemoteProtocolError
+from fsqueue.esl.events import Event, decode
+from fsqueue.switch import quoting
+from fsqueue.switch.callers import Callers, Ended, who
+from fsqueue.switch.context import CallerLeg, Context, Offer, PhoneLeg, Talk
+from fsqueue.switch.dialplan import HOLD
+from fsqueue.switch.ids import job_uuid
+from fsqueue.switch.members import Members
+from fsqueue.switch.offers import Offers
+from fsqueue.switch.talks import Talks
+
+SECOND_LOOK = 1.0
+"""After the first snapshot of a link; an absence counts for the engine when seen twice."""
+
+MAX_ASKED = 500
+"""Inbound channels that are asked one by one whose they are, when a link is new."""
+
+_MICRO = 1_000_000
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One channel of ``show channels as json``, as far as we read it."""
+
+    uuid: str = ""
+    direction: str = ""
+    state: str = ""
+    dest: str = ""
+    application: str = ""
+    application_data: str = ""
+    presence_id: str = ""
+    presence_data: str = ""
+
+
+class _Table(msgspec.Struct, frozen=True):
+    rows: list[Row] = []
+
+
+def rows_of(answer: str) -> list[Row] | None:
+    """Return the channels in an answer, none for ``{"row_count": 0}``; None when it is no answer."""
+    try:
+        return msgspec.json.decode(answer.encode("utf-8", "replace"), type=_Table).rows
+    except msgspec.DecodeError:
+        return None
+
+
+def ours(row: Row, owner: str) -> list[str]:
+    """Return the fields of a leg of *owner* after ``fsq1|OWNER``: kind, id, group or member, …; empty for others.
+
+    The column itself is looked at: ``like`` searches all of them, so a caller's name can match.
+    """
+    fields = row.presence_data.split("|")
+    return fields[2:] if len(fields) > 4 and fields[:2] == ["fsq1", owner] and fields[2] in ("call", "offer") else []
+
+
+class Snapshots:
+    """Takes snapshots and settles what differs from what we know."""
+
+    def __init__(
+        self, ctx: Context, callers: Callers, offers: Offers, talks: Talks, members: Members, ended: Ended
+    ) -> None:
+        """*ended* is called for a caller who turns out to be gone."""
+        self._ctx, self._callers, self._offers = ctx, callers, offers
+        self._talks, self._members, self._ended = talks, members, ended
+        self._round = 0
+
+    def begin(self) -> None:
+        """A new link: look at once, once more after a second, and then periodically."""
+        self._round += 1
+        self.take()
+        self._ctx.after(SECOND_LOOK, partial(self._again, self._round))
+        self._ctx.api("show channels as json", self._others)
+
+    def stop(self) -> None:
+        """The link is down."""
+        self._round += 1
+
+    def _again(self, of_round: int) -> None:
+        if of_round == self._round:
+            self.take()
+            self._ctx.after(self._ctx.facts.snapshot_every, partial(self._again, of_round))
+
+    def take(self) -> None:
+        """Ask for all channels of ours."""
+        self._ctx.api("show channels like fsq1| as json", self._taken)
+
+    def _taken(self, answer: str) -> None:
+        rows = rows_of(answer)
+        if rows is None:
+            return
+        mine = [(row, fields) for row in rows if (fields := ours(row, self._ctx.facts.owner))]
+        for row, fields in mine:
+            if fields[0] == "offer":
+                self._offer_seen(row, fields)
+        waiting = [row for row, fields in mine if fields[0] == "call" and self._call_seen(row, fields)]
+        self._absent({row.uuid: None for row, _ in mine})
+        seen = [_seen(row, fields) for row, fields in mine]
+        if waiting:
+            self._dump(waiting, seen)
+        else:
+            self._tell(seen)
+
+    def _tell(self, seen: Sequence[SeenLeg]) -> None:
+        """Tell the engine, with the callers we know of besides: the table is behind the events."""
+        listed = {leg.uuid: leg for leg in seen}
+        for caller in self._ctx.callers.values():
+            if caller.uuid not in listed:
+                listed[caller.uuid] = SeenLeg(uuid=caller.uuid, kind="caller", call=caller.call)
+        for offer, phone in self._ctx.phones.values():
+            if phone.uuid not in listed:
+                listed[phone.uuid] = SeenLeg(uuid=phone.uuid, kind="offer", call=offer.call, offer=offer.id)
+        self._ctx.emit(Snapshot(switch=self._ctx.switch, core=self._ctx.core, legs=tuple(listed.values())))
+
+    # -- what we don't know
+
+    def _offer_seen(self, row: Row, fields: list[str]) -> None:
+        """A member's leg that a predecessor rang: from now on its events count."""
+        ctx = self._ctx
+        if row.uuid in ctx.phones or row.uuid in ctx.codes or row.uuid in ctx.callers or not fields[1]:
+            return
+        offer = ctx.offers.get(fields[1]) or Offer(fields[1], fields[1].rpartition(".")[0], fields[2], dialled=True)
+        ctx.offers[offer.id] = offer
+        phone = PhoneLeg(row.uuid, job_uuid(row.uuid), existed=True, answered=row.state != "CS_CONSUME_MEDIA")
+        self._offers.add(offer, phone)
+        if phone.answered and offer.winner is None:
+            offer.winner = phone
+
+    def _call_seen(self, row: Row, fields: list[str]) -> bool:
+        """Return whether this is a caller on hold whom we don't know."""
+        ctx = self._ctx
+        caller = ctx.callers.get(row.uuid)
+        talking = row.application == "uuid_bridge" and row.state != "CS_EXECUTE"
+        on_hold = row.state == "CS_EXECUTE" and row.dest.startswith(HOLD)
+        if caller is None:
+            if talking:
+                self._talk_seen(row, fields)
+            return on_hold
+        if talking:
+            self._talks.seen_bridged(row.uuid, row.application_data)
+        elif on_hold and not caller.stands and row.uuid not in self._talks.by_caller:
+            self._callers.stands(caller)  # his hold's event came while there was no link
+        if caller.phase == "ending":
+            ctx.api(f"uuid_kill {quoting.uuid(row.uuid)} NORMAL_CLEARING")
+        return False
+
+    def _talk_seen(self, row: Row, fields: list[str]) -> None:
+        """A talk that a predecessor connected: follow its two legs to their end."""
+        ctx = self._ctx
+        known = ctx.phones.get(row.application_data)
+        caller = CallerLeg(row.uuid, Event(uuid=row.uuid), call=fields[1], phase="waiting", media=True)
+        ctx.callers[row.uuid] = caller
+        if known is not None:
+            offer, phone = known
+            offer.winner = phone
+            talk = Talk(fields[1], offer.id, offer.member, row.uuid, phone.uuid, phase="up", connected=True)
+            self._talks.add(talk)
+            self._talks.let_stand(talk)
+
+    def _dump(self, waiting: Sequence[Row], seen: Sequence[SeenLeg]) -> None:
+        """Read each unknown caller's variables; the last answer completes the snapshot (answers keep their order)."""
+        *others, last = waiting
+        for row in others:
+            self._ctx.api(f"uuid_dump {quoting.uuid(row.uuid)} json", self._dumped)
+        self._ctx.api(f"uuid_dump {quoting.uuid(last.uuid)} json", partial(self._dumped_last, seen))
+
+    def _dumped_last(self, seen: Sequence[SeenLeg], answer: str) -> None:
+        self._dumped(answer)
+        self._tell(seen)
+
+    def _dumped(self, answer: str) -> None:
+        try:
+            event = decode(answer.encode("utf-8", "replace"))
+        except RemoteProtocolError:
+            return  # "-ERR No such channel!": he has hung up meanwhile
+        self.adopt(event)
+
+    def adopt(self, event: Event) -> None:
+        """A caller on hold arrives with what his channel says, unless we know him by now, or he isn't ours."""
+        ctx = self._ctx
+        if event.uuid in ctx.callers or event.fsq_owner != ctx.facts.owner or not event.fsq_call:
+            return
+        caller = CallerLeg(event.uuid, event, call=event.fsq_call, phase="waiting", stands=True)
+        caller.media = event.answer_state in ("answered", "early")
+        ctx.callers[event.uuid] = caller
+        ctx.emit(
+            Arrived(
+                leg=ctx.leg(event.uuid),
+                arrival=event.fsq_arrival or event.uuid,
+                new_call=ctx.new_call(ctx.now),
+                caller=who(event),
+                priority=int(event.fsq_priority) if event.fsq_priority.removeprefix("-").isdecimal() else None,
+                found=True,
+                call=event.fsq_call,
+                group=event.fsq_group,
+                number=event.fsq_number,
+                joined=_seconds(event.fsq_joined),
+                entered=_seconds(event.fsq_entered),
+            )
+        )
+
+    # -- what is not there
+
+    def _absent(self, listed: dict[str, None]) -> None:
+        for caller in list(self._ctx.callers.values()):
+            if caller.uuid not in listed and not caller.session and caller.phase != "left":
+                self._ctx.api(f"uuid_exists {quoting.uuid(caller.uuid)}", partial(self._missing, caller))
+        for offer, phone in list(self._ctx.phones.values()):
+            if phone.uuid not in listed and phone.existed:
+                self._offers.check(offer, phone)
+        for uuid in self._members.known():
+            self._ctx.api(f"uuid_exists {quoting.uuid(uuid)}", partial(self._other_missing, uuid))
+
+    def _missing(self, caller: CallerLeg, answer: str) -> None:
+        if answer == "false" and self._ctx.callers.get(caller.uuid) is caller:
+            self._ended(caller, "LOST")
+
+    def _other_missing(self, uuid: str, answer: str) -> None:
+        if answer == "false":
+            self._members.ended(uuid)
+
+    # -- other calls of members that began before this link
+
+    def _others(self, answer: str) -> None:
+        strangers = [row for row in rows_of(answer) or [] if not row.presence_data.startswith("fsq1|")]
+        asked = 0
+        for row in strangers:
+            if row.uuid in self._ctx.callers or row.uuid in self._ctx.codes or row.uuid in self._members.known():
+                continue
+            if row.direction == "outbound":
+                self._members.began(row.uuid, row.presence_id)
+            elif asked < MAX_ASKED:
+                # `show channels` has no authenticated name, and what it has of inbound legs is not to be believed.
+                asked += 1
+                text = "${variable_sip_auth_username}@${variable_domain_name}"
+                self._ctx.api(f"eval uuid:{quoting.uuid(row.uuid)} {text}", partial(self._other, row.uuid))
+
+    def _other(self, uuid: str, answer: str) -> None:
+        if uuid not in self._members.known():
+            self._members.began(uuid, answer)
+
+
+def _seen(row: Row, fields: list[str]) -> SeenLeg:
+    if fields[0] == "call":
+        return SeenLeg(uuid=row.uuid, kind="caller", call=fields[1])
+    return SeenLeg(uuid=row.uuid, kind="offer", call=fields[1].rpartition(".")[0], offer=fields[1])
+
+
+def _seconds(micro: str) -> float | None:
+    """Return the epoch seconds that ``fsqueue_joined`` says in microseconds, or None."""
+    return int(micro) / _MICRO if micro.isdecimal() and len(micro) < 20 else None
