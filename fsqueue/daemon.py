@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
@@ -30,6 +30,7 @@ from fsqueue.config.reading import Loaded, load
 from fsqueue.engine.engine import Engine
 from fsqueue.engine.messages import (
     Announce,
+    Checkpoint,
     Command,
     Configure,
     Confirm,
@@ -40,6 +41,7 @@ from fsqueue.engine.messages import (
     Refuse,
     Ring,
     Send,
+    TurnUsed,
     Withdraw,
 )
 from fsqueue.engine.view import Picture, picture
@@ -178,7 +180,8 @@ class Daemon:
         return sum(driver.probe(answered) for driver in self._drivers.values())
 
     def _log(self, record: Record, _: float) -> None:
-        log.info("%s", line(record, self.names))
+        chatty = isinstance(record, TurnUsed | Checkpoint)
+        log.log(logging.DEBUG if chatty else logging.INFO, "%s", line(record, self.names))
         self.names.learn(record)
 
 
@@ -186,11 +189,22 @@ def _switch_of(command: Ring | Hold | Announce | Connect | Send | Drop | Refuse 
     return command.leg.switch
 
 
-def history(folder: Path) -> Iterator[tuple[Record, float]]:
-    """Yield the records below *folder* with their times; what this version doesn't know can't concern its state."""
-    for entry in segments.read(folder):
-        if not isinstance(entry.record, Gap | Unknown):
-            yield entry.record, entry.t
+def history(folder: Path) -> list[tuple[Record, float]]:
+    """Return the records below *folder* from the last checkpoint on, with their times.
+
+    What this version doesn't know can't concern its state.
+    """
+    found: list[tuple[Record, float]] = []
+    for segment in reversed(segments.segments(folder)):
+        found = [
+            (entry.record, entry.t)
+            for entry in segments.tail(folder, segments.first_seq(segment) - 1)
+            if not isinstance(entry.record, Gap | Unknown)
+        ]
+        for at in range(len(found) - 1, -1, -1):
+            if isinstance(found[at][0], Checkpoint):
+                return found[at:]
+    return found
 
 
 def split_address(address: str) -> tuple[str, int]:

@@ -34,6 +34,9 @@ CATCH_UP = 5.0
 BATCH = 50
 """Inputs handled before other greenlets get their turn: the reader of the event socket must never wait for long."""
 
+CHECKPOINT_EVERY = 20_000
+"""Records between two checkpoints: a start then replays a tenth of a second's worth at most."""
+
 Observer = Callable[[Record, float], None]
 Probe = Callable[[Callable[[], None]], int]
 """Asks every switch that is up something and calls back at each answer; returns how many were asked."""
@@ -65,6 +68,8 @@ class Owner:
         self._catching_up_until: float | None = None
         """Real time (monotonic) at which a stall is taken for over, answers or not."""
         self._progress = 0.0
+        self._since_checkpoint = CHECKPOINT_EVERY
+        """Records since the last checkpoint; the first step writes one."""
 
     @property
     def progress(self) -> float:
@@ -159,3 +164,7 @@ class Owner:
                 self._carry_out(step.commands)
 
         self._journal.append(step.records, now, written)
+        self._since_checkpoint += len(step.records)
+        if self._since_checkpoint >= CHECKPOINT_EVERY:
+            self._since_checkpoint = 0
+            self._journal.append((self.engine.checkpoint(),), now, lambda: None)

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from fsqueue.engine import calls, offers, replay, roster, rules, sight, staff
+from fsqueue.engine import calls, checkpoint, offers, replay, roster, rules, sight, staff
 from fsqueue.engine.messages import (
     Answered,
     Arrived,
     CallerGone,
     CaughtUp,
+    Checkpoint,
     Configure,
     Connected,
     ConnectFailed,
@@ -67,6 +68,10 @@ class Engine:
         s.records.clear()
         s.commands.clear()
         return step
+
+    def checkpoint(self) -> Checkpoint:
+        """Return what `restore` needs of everything so far, as one record."""
+        return checkpoint.take(self.state)
 
     def deadline(self) -> float | None:
         """Return when `Wake` is due, in epoch seconds; None when nothing is."""

@@ -518,9 +518,46 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     by: str = ""
 
 
+class KeptCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call as a checkpoint keeps it: how it began, its visit, and what of this visit is no record of its own."""
+
+    opened: CallOpened
+    visit: VisitBegan | None
+    state: str
+    reason: Reason
+    rung: tuple[str, ...] = ()
+    idle_since: float = 0.0
+    pass_until: float | None = None
+    noted: bool = False
+    offers: int = 0
+    winner: str = ""
+    talking_since: float = 0.0
+    forward: bool = False
+
+
+class KeptOffer(msgspec.Struct, frozen=True, kw_only=True):
+    """An offer, or the talk it became, as a checkpoint keeps it."""
+
+    offered: Offered
+    state: str
+    began: float
+    verdict: Outcome
+
+
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """All that is durable at one moment: a start replays from the last one on, however long the history is."""
+
+    calls: tuple[KeptCall, ...] = ()
+    offers: tuple[KeptOffer, ...] = ()
+    turns: tuple[TurnUsed, ...] = ()
+    members: tuple[MemberChanged, ...] = ()
+    ended: dict[str, float] = {}
+    """Arrivals that ended lately, with the time."""
+
+
 Record = (
     CallOpened | VisitBegan | Relegged | Offered | OfferAnswered | OfferOver | Decided | Talking | CallEnded
-    | MemberChanged | TurnUsed | ConfigTaken | SwitchChanged | CalledBack | Forgotten
+    | MemberChanged | TurnUsed | ConfigTaken | SwitchChanged | Checkpoint | CalledBack | Forgotten
 )  # fmt: skip
 
 

@@ -13,7 +13,10 @@ from fsqueue.engine import roster, visits
 from fsqueue.engine.messages import (
     CallEnded,
     CallOpened,
+    Checkpoint,
     Decided,
+    KeptCall,
+    KeptOffer,
     MemberChanged,
     OfferAnswered,
     Offered,
@@ -73,6 +76,42 @@ def _hold_again(s: State, offer: Offer) -> None:
         person.holding = "talk" if offer.state == "over" else "offer"
 
 
+def _checkpoint(s: State, r: Checkpoint) -> None:
+    """Begin anew with what *r* says."""
+    s.calls.clear()
+    s.offers.clear()
+    s.ended = dict(r.ended)
+    for turn in r.turns:
+        _turn(s, turn)
+    for member in r.members:
+        _member(s, member)
+    for call in r.calls:
+        _kept_call(s, call)
+    for offer in r.offers:
+        _kept_offer(s, offer)
+
+
+def _kept_call(s: State, kept: KeptCall) -> None:
+    _opened(s, kept.opened)
+    if kept.visit is not None:
+        _visit(s, kept.visit)
+    call = s.calls[kept.opened.call]
+    call.state, call.reason, call.offers = kept.state, kept.reason, kept.offers
+    call.rung = dict.fromkeys(kept.rung)
+    call.idle_since, call.pass_until, call.noted = kept.idle_since, kept.pass_until, kept.noted
+    call.winner, call.talking_since, call.forward = kept.winner, kept.talking_since, kept.forward
+
+
+def _kept_offer(s: State, kept: KeptOffer) -> None:
+    offered = kept.offered
+    call = s.calls.get(offered.call)
+    offer = _offer(offered, call.leg.switch if call is not None else "", kept.began)
+    offer.state, offer.verdict = kept.state, kept.verdict
+    s.offers[offer.id] = offer
+    if call is not None and offer.state in ("asked", "ringing", "answered"):
+        call.live[offer.id] = offer
+
+
 def _opened(s: State, r: CallOpened) -> None:
     s.calls[r.call] = Call(
         id=r.call,
@@ -104,24 +143,28 @@ def _relegged(s: State, r: Relegged) -> None:
 def _offered(s: State, r: Offered) -> None:
     call = s.calls[r.call]
     call.offers = int(r.offer.rsplit(".", 1)[1])
-    offer = Offer(
-        id=r.offer,
-        call=r.call,
-        group=r.group,
-        switch=call.leg.switch,
-        member=r.member,
-        number=r.number,
-        state="ringing" if r.rule != "P1" else "answered",
-        began=s.now,
-        until=r.until,
-        rule=r.rule,
-    )
+    offer = _offer(r, call.leg.switch, s.now)
     s.offers[offer.id] = offer
     call.live[offer.id] = offer
     if r.rule == "S2":
         call.state, call.forward = "forwarding", True
     elif r.rule != "P1":
         call.rung[r.member] = None
+
+
+def _offer(r: Offered, switch: str, began: float) -> Offer:
+    return Offer(
+        id=r.offer,
+        call=r.call,
+        group=r.group,
+        switch=switch,
+        member=r.member,
+        number=r.number,
+        state="ringing" if r.rule != "P1" else "answered",
+        began=began,
+        until=r.until,
+        rule=r.rule,
+    )
 
 
 def _answered(s: State, r: OfferAnswered) -> None:
@@ -199,4 +242,5 @@ _FOLDS: dict[type, Callable[[State, Any], None]] = {
     CallEnded: _ended,
     MemberChanged: _member,
     TurnUsed: _turn,
+    Checkpoint: _checkpoint,
 }

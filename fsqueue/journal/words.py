@@ -13,6 +13,7 @@ from fsqueue.engine.messages import (
     CallEnded,
     Caller,
     CallOpened,
+    Checkpoint,
     ConfigTaken,
     Decided,
     Forgotten,
@@ -223,6 +224,11 @@ def _called_back(record: CalledBack, names: Names) -> str:
 def _forgotten(record: Forgotten, _names: Names) -> str:
     by = f", by {_theirs(record.by)}" if record.by else ""
     return f"history: the callers of {len(record.calls)} calls are forgotten{by}"
+
+
+@words.register
+def _checkpoint(record: Checkpoint, _names: Names) -> str:
+    return f"checkpoint: {len(record.calls)} calls, {len(record.members)} members"
 
 
 @words.register

@@ -7,9 +7,11 @@ from fsqueue.engine.messages import (
     CallEnded,
     Caller,
     CallOpened,
+    Checkpoint,
     ConfigTaken,
     Decided,
     Forgotten,
+    KeptCall,
     Leg,
     MemberChanged,
     OfferAnswered,
@@ -48,5 +50,18 @@ SAMPLES: tuple[Record, ...] = (
     ConfigTaken(groups=("sales",), members=("anna", "jan"), renamed=(Renamed("group", "sale", "sales"),)),
     SwitchChanged(switch="main", up=True, core="c-1"),
     CalledBack(call=CALL, by="anna", note="sold him two"),
+    Checkpoint(
+        calls=(
+            KeptCall(
+                opened=CallOpened(
+                    call=CALL, leg=Leg("main", "u-1"), arrival="a-1", caller=CALLER, number="", dialled="7001",
+                    music="", priority=3, joined=1790000000.25,
+                ),
+                visit=None, state="waiting", reason="lost", rung=("anna",),
+            ),
+        ),
+        turns=(TurnUsed(group="sales", member="anna", turn=17),),
+        ended={"a-0": 1790000000.5},
+    ),
     Forgotten(calls=(CALL,), by="staff"),
 )  # fmt: skip
