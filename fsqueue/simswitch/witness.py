@@ -22,6 +22,7 @@ Kind = Literal[
     "two calls on one phone",
     "ringing for nobody",
     "two phones keep one caller",
+    "nobody on the line",
 ]
 
 FOREVER = float("inf")
@@ -79,6 +80,7 @@ class _Ring:
     over: float = FOREVER
     with_leg: str = ""
     connected: float = FOREVER
+    alone: float = FOREVER
     by_phone: bool = False
 
     def talk(self, until: float) -> Span:
@@ -88,12 +90,20 @@ class _Ring:
 
 
 def violations(
-    sightings: Iterable[Sighting], *, tolerance: float, end: float | None = None, settled: float = 2.0
+    sightings: Iterable[Sighting],
+    *,
+    tolerance: float,
+    end: float | None = None,
+    settled: float = 2.0,
+    at_once: float = 1.0,
+    patience: float = 5.0,
 ) -> list[Violation]:
-    """Return what was wrong in a run, in order of time.
+    """Return what was wrong in a run, in order of time. All parameters are seconds, 0 or more.
 
-    `tolerance`: seconds that two sightings of one thing may lie apart, 0 or more. `end`: the run's end (epoch seconds; None: the last
-    sighting). `settled`: a talk that the phone ends within so many seconds has not been one, and its caller must not be dropped.
+    `tolerance`: how far two sightings of one thing may lie apart, the daemon's own reaction included. `end`: the run's end (epoch
+    seconds; None: the last sighting). `settled`: a talk that the phone ends within so many seconds has not been one, and its caller
+    must not be dropped; he is if the switch ends his call within `at_once` of that. `patience`: how much longer than the tolerance a
+    phone that has answered may hear nobody (it may be asked for a key).
     """
     ordered = sorted(sightings, key=lambda one: one.t)
     until = end if end is not None else (ordered[-1].t if ordered else 0.0)
@@ -101,10 +111,12 @@ def violations(
     found = [
         *_ends(calls, until),
         *_silences(calls, tolerance, until),
-        *_drops(calls, rings, tolerance, settled),
+        *_drops(calls, rings, settled, at_once),
         *_two_calls(rings, tolerance, until),
         *_for_nobody(calls, rings, tolerance, until),
         *_kept_twice(calls, rings, tolerance, until),
+        *_taken_away(calls, rings),
+        *_left_alone(rings, tolerance + patience, until),
     ]
     return sorted(found, key=lambda one: (one.t, one.kind, one.who))
 
@@ -133,6 +145,9 @@ def _rings(ordered: Sequence[Sighting]) -> list[_Ring]:
         elif seen.what == "connected":
             ring.connected = min(ring.connected, seen.t)
             ring.with_leg = seen.peer_leg or seen.peer
+            ring.alone = FOREVER
+        elif seen.what == "alone":
+            ring.alone = min(ring.alone, seen.t)
         elif seen.what in ("cancelled", "refused", "ended"):
             ring.over = min(ring.over, seen.t)
             ring.by_phone = seen.what == "ended" and "himself" in seen.detail
@@ -165,46 +180,46 @@ def _silences(calls: Sequence[_Call], tolerance: float, until: float) -> Iterabl
                 )
 
 
-def _drops(calls: Sequence[_Call], rings: Sequence[_Ring], tolerance: float, settled: float) -> Iterable[Violation]:
+def _drops(calls: Sequence[_Call], rings: Sequence[_Ring], settled: float, at_once: float) -> Iterable[Violation]:
     """A phone that answered for him and left at once must not take him along."""
     for call in calls:
         if not call.ends or "the switch" not in call.ends[0].detail:
             continue
-        gone = call.end()
         for ring in rings:
-            since = min(ring.connected, ring.answered) if ring.connected == FOREVER else ring.connected
             about_him = ring.with_leg in (call.leg, call.who) if ring.with_leg else ring.shown == call.who
+            since = ring.answered if ring.connected == FOREVER else ring.connected
             short = ring.by_phone and ring.over - since < settled
-            if about_him and short and -tolerance <= gone - ring.over <= tolerance:
-                yield Violation(
-                    kind="lost caller",
-                    t=gone,
-                    who=call.who,
-                    detail=f"dropped when {ring.who} hung up {ring.over - since:.2f} s after answering",
-                )
+            came_back = any(what == "music" and t >= since for t, what, _ in call.heard)
+            if (
+                about_him
+                and short
+                and not came_back
+                and call.end() - since >= 0
+                and abs(call.end() - ring.over) <= at_once
+            ):
+                words = f"dropped when {ring.who} hung up {ring.over - since:.2f} s after answering"
+                yield Violation(kind="lost caller", t=call.end(), who=call.who, detail=words)
                 break
 
 
 def _two_calls(rings: Sequence[_Ring], tolerance: float, until: float) -> Iterable[Violation]:
-    """Several phones of one user may ring for one caller; anything else at the same time is one call too many."""
+    """A phone is rung only when it has nothing else; several phones of one user may ring for one caller, but not both talk."""
     by_user: dict[str, list[_Ring]] = {}
     for ring in rings:
         by_user.setdefault(ring.who, []).append(ring)
     for who, own in by_user.items():
         for index, first in enumerate(own):
             for second in own[index + 1 :]:
-                if second.rang >= first.over:
-                    continue
-                same = first.shown == second.shown
-                begin = max(first.answered, second.answered) if same else max(first.rang, second.rang)
-                overlap = min(first.over, second.over, until) - begin
+                if first.shown == second.shown:
+                    begin = max(first.answered, second.answered)
+                    overlap = min(first.over, second.over, until) - begin
+                else:
+                    # However soon the second one is refused: it should not have rung.
+                    begin = second.rang
+                    overlap = min(first.over, until) - begin
                 if overlap > tolerance:
-                    yield Violation(
-                        kind="two calls on one phone",
-                        t=begin,
-                        who=who,
-                        detail=f"calls of {first.shown} and {second.shown} at once for {overlap:.2f} s",
-                    )
+                    words = f"rung for {second.shown} while it had {first.shown}, who stayed {overlap:.2f} s more"
+                    yield Violation(kind="two calls on one phone", t=begin, who=who, detail=words)
 
 
 def _for_nobody(calls: Sequence[_Call], rings: Sequence[_Ring], tolerance: float, until: float) -> Iterable[Violation]:
@@ -268,3 +283,27 @@ def _kept_twice(calls: Sequence[_Call], rings: Sequence[_Ring], tolerance: float
                         who=who,
                         detail=f"{one} and {other} for {overlap:.2f} s",
                     )
+
+
+def _taken_away(calls: Sequence[_Call], rings: Sequence[_Ring]) -> Iterable[Violation]:
+    """Two phones answered for one caller, both got him, and the switch cut the first off; a transfer rings the second only later."""
+    by_leg = {ring.leg: ring for ring in rings}
+    for call in calls:
+        talks = call.talks(FOREVER)
+        for (one, _), (two, span) in pairwise(talks):
+            first, second = by_leg.get(one), by_leg.get(two)
+            if first is None or second is None or first.by_phone or second.shown != call.who:
+                continue
+            if second.answered <= first.over and abs(first.over - span[0]) <= 1.0:
+                words = f"{first.who} was cut off, {second.who} got him too"
+                yield Violation(kind="two phones keep one caller", t=span[0], who=call.who, detail=words)
+
+
+def _left_alone(rings: Sequence[_Ring], longest: float, until: float) -> Iterable[Violation]:
+    """Whoever answers is connected, or let go."""
+    for ring in rings:
+        begin = ring.alone if ring.connected != FOREVER else ring.answered
+        stop = min(ring.over, until)
+        if stop - begin > longest:
+            words = f"answered for {ring.shown} and heard nobody for {stop - begin:.2f} s"
+            yield Violation(kind="nobody on the line", t=begin, who=ring.who, detail=words)

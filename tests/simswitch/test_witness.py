@@ -160,3 +160,56 @@ def test_a_colleague_who_picks_up_a_call_that_a_phone_has_keeps_it_too() -> None
         caller(9, "gone", who="1002@lab", leg="p", detail="NORMAL_CLEARING by himself"),
     )
     assert kinds(*GOOD, *colleague) == ["two phones keep one caller"]
+
+
+def test_a_busy_phone_that_refuses_at_once_was_rung_all_the_same() -> None:
+    second = (
+        caller(5, "dialled", who="5552", leg="c2"),
+        phone(6, "ringing", leg="m2", peer="5552"),
+        phone(6.02, "refused", leg="m2", peer="5552"),
+        caller(8, "gone", who="5552", leg="c2", detail="NORMAL_CLEARING by himself"),
+    )
+    assert kinds(*GOOD, *second) == ["two calls on one phone"]
+
+
+def test_a_phone_may_be_rung_the_moment_its_last_call_ends() -> None:
+    second = (
+        caller(5, "dialled", who="5552", leg="c2"),
+        phone(19.9, "ringing", leg="m2", peer="5552"),
+        phone(21, "refused", leg="m2", peer="5552"),
+        caller(22, "gone", who="5552", leg="c2", detail="NORMAL_CLEARING by himself"),
+    )
+    assert kinds(*GOOD, *second) == []
+
+
+def test_a_caller_taken_away_from_the_phone_that_had_him_was_connected_twice() -> None:
+    thief = (
+        phone(1, "ringing", who="1002@lab", leg="m2"),
+        phone(3, "answered", who="1002@lab", leg="m2"),
+        caller(5, "connected", peer="1002@lab", peer_leg="m2"),
+        phone(5, "connected", who="1002@lab", leg="m2", peer_leg="c"),
+        phone(9, "ended", who="1002@lab", leg="m2", detail="by himself"),
+    )
+    cut = phone(5, "ended", detail="NORMAL_CLEARING by the switch")
+    connected = caller(3.1, "connected", peer="1001@lab", peer_leg="m1")
+    gone = caller(9.1, "gone", detail="NORMAL_CLEARING by the switch")
+    assert kinds(*GOOD[:5], connected, GOOD[6], *thief, cut, gone) == ["two phones keep one caller"]
+
+
+def test_a_phone_that_answers_and_hears_nobody_is_left_alone() -> None:
+    seen = (
+        *GOOD[:5],
+        caller(3.2, "gone", detail="NORMAL_CLEARING by himself"),
+        phone(20, "ended", detail="by himself"),
+    )
+    assert kinds(*seen) == ["nobody on the line"]
+
+
+def test_a_phone_whose_caller_is_gone_and_that_is_kept_is_left_alone() -> None:
+    seen = (
+        *GOOD[:7],
+        caller(6, "gone", detail="NORMAL_CLEARING by himself"),
+        phone(6, "alone"),
+        phone(20, "ended", detail="by himself"),
+    )
+    assert kinds(*seen) == ["nobody on the line"]

@@ -102,6 +102,31 @@ def test_an_evening_served_with_care_has_no_violations(make_lab: LabMaker, seed:
     assert len({one.who for one in lab.world.sightings if one.side == "caller" and one.what == "connected"}) > 5
 
 
+def test_what_a_careless_daemon_does_is_seen_by_the_people(make_lab: LabMaker) -> None:
+    lab = make_lab()
+    first, second = lab.phone("1001", Reaction(after=0)), lab.phone("1002", Reaction(after=0))
+    caller, other = lab.waiting(), lab.call("5552")
+    lab.until("fsqueue::hold")
+    assert caller.leg is not None
+    for name, phone in (("m1", first), ("m2", second)):
+        lab.offer(name, phone, origination_caller_id_number="5551")
+        lab.until("CHANNEL_ANSWER", name)
+        lab.client.send(f"api uuid_bridge {caller.leg.uuid} {name}")
+        lab.until("CHANNEL_BRIDGE")
+    lab.offer("m3", second, origination_caller_id_number="5552")
+    lab.offer("m4", lab.phone("1003"), origination_caller_id_number="5552")
+    lab.run(3)
+    other.hang_up()
+    lab.run(10)
+    found = {(one.kind, one.who) for one in violations(lab.world.sightings, tolerance=0.3, end=lab.world.now)}
+    assert found == {
+        ("no end", "5551"),
+        ("two phones keep one caller", "5551"),
+        ("two calls on one phone", "1002@lab"),
+        ("ringing for nobody", "1003@lab"),
+    }
+
+
 def test_dropped_events_are_never_heard(make_lab: LabMaker) -> None:
     lab = make_lab(faults=(Fault(kind="drop", of="CHANNEL_ANSWER"),))
     lab.waiting()
