@@ -75,7 +75,11 @@ def mark_away(s: State, queue: Queue, switch: str) -> None:
         queue.away_since.pop(switch, None)
     elif s.switches[switch].known and switch not in queue.away_since:
         queue.away_since[switch] = s.now
-        s.timers.set(("away", queue.group.id, switch), s.now + s.plan.ring)
+        _arm_away(s, queue, switch)
+
+
+def _arm_away(s: State, queue: Queue, switch: str) -> None:
+    s.timers.set(("away", queue.group.id, switch), max(s.now, queue.away_since[switch] + s.plan.ring))
 
 
 def changed(s: State, person: Person, why: str, by: str = "") -> None:
@@ -231,6 +235,7 @@ def configure(s: State, plan: Plan) -> None:
             queue.turns = {m: t for m, t in before.turns.items() if m in queue.order}
             queue.last_turn = before.last_turn
             queue.away_since = before.away_since
+            queue.head = before.head
         s.queues[group.id] = queue
     s.by_extension = {g.extension: g.id for g in plan.groups.values() if g.extension}
     _configure_people(s, plan)
@@ -239,6 +244,8 @@ def configure(s: State, plan: Plan) -> None:
     for queue in s.queues.values():
         for switch in s.switches:
             mark_away(s, queue, switch)
+            if switch in queue.away_since:
+                _arm_away(s, queue, switch)  # its timer bears the group's id, which may be another one now
         s.touch(queue.group.id)
 
 
@@ -262,5 +269,7 @@ def _configure_call(s: State, call: Call) -> None:
         return
     call.limit = call.entered + queue.group.max_wait
     queue.join(call)
+    if queue.group.distribution != "to-all":
+        call.pass_until = None
     if call.rung and not call.live:
         queue.passed[call.id] = call

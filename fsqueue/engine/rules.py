@@ -106,7 +106,7 @@ def _check_passed(s: State, call: Call, queue: Queue) -> None:
         return  # looked at again when the switch is back
     switch = call.leg.switch
     online = queue.online.get(switch, 0)
-    over = call.pass_until is not None and s.now >= call.pass_until
+    over = call.pass_until is not None and s.now >= call.pass_until and queue.head == call.id
     if not over:
         if not online or len(call.rung) < online:
             return

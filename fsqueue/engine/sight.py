@@ -93,3 +93,4 @@ def down(s: State, seen: SwitchDown) -> None:
     switch.known = False
     for queue in s.queues.values():
         queue.away_since.pop(seen.switch, None)
+        s.touch(queue.group.id)  # the first caller who can be rung for may be another one now

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fsqueue.engine import calls, offers, roster
+from fsqueue.engine import calls, offers, roster, visits
 from fsqueue.engine.messages import (
     ConfigTaken,
     Configure,
@@ -18,6 +18,9 @@ from fsqueue.engine.messages import (
     Renamed,
 )
 from fsqueue.engine.state import Offer, Person, State
+
+LIVE = ("asked", "ringing")
+"""States of an offer that may still be withdrawn while its call goes on; one withdrawn already may outlive its call."""
 
 
 def duty(s: State, order: Duty) -> None:
@@ -60,7 +63,7 @@ def other_call(s: State, seen: OtherCall) -> None:
     else:
         person.others[seen.leg] = None
         offer = s.offers.get(person.holds)
-        if offer is not None and offer.state in ("asked", "ringing"):
+        if offer is not None and offer.state in LIVE:
             withdraw_one(s, offer)
     roster.refresh(s, person)
 
@@ -90,7 +93,7 @@ def pickup(s: State, dialled: Pickup) -> None:
         return
     call = s.calls[offer.call]
     own = s.offers.get(person.holds)
-    if own is not None:
+    if own is not None and own.state in LIVE:
         withdraw_one(s, own)
     taken = offers.pick_up(s, call, person.id)
     calls.call_event(s, call, "picked_up", calls.Event(offer=taken, taker=dialled.leg))
@@ -104,7 +107,7 @@ def _connecting(s: State, person: Person) -> bool:
 def _pickable(s: State, person: Person, dialled: Pickup) -> Offer | None:
     for offer in s.offers.values():  # in the order in which they began
         queue = s.queues.get(offer.group)
-        if offer.state not in ("asked", "ringing") or offer.rule == "S2" or queue is None:
+        if offer.state not in LIVE or offer.rule == "S2" or queue is None:
             continue
         if not queue.group.pickup or person.id not in queue.order or offer.switch != dialled.leg.switch:
             continue
@@ -125,8 +128,10 @@ def move(s: State, order: Move) -> None:
     if not order.group:
         if call.state != "waiting" or queue is None or queue.line[0][1] is call:
             return
-        # Just before the first one's place, with the same priority: L1 then says the rest.
+        # Just before the first one's place, with the same priority: L1 then says the rest. He leaves the line first,
+        # where his old place is what finds him.
         first = queue.line[0][1]
+        visits.leave_line(s, call)
         call.own_priority, call.joined = first.priority, first.joined - 1e-6
     calls.call_event(s, call, "moved", calls.Event(group=order.group or call.group))
 
@@ -151,6 +156,7 @@ def configure(s: State, order: Configure) -> None:
         if call.state == "waiting" and queue is not None:
             s.timers.set(("waited", call.id), call.limit)
             s.touched[call.id] = call
+            visits.arm_idle(s, call, queue)  # by the new window, and a `wait` that is none any more needs one
     s.record(ConfigTaken(groups=tuple(order.plan.groups), members=tuple(order.plan.members), renamed=order.renamed))
 
 

@@ -101,13 +101,16 @@ def enter(s: State, call: Call, group: str, entered: float | None = None) -> Non
         )
     )
     full = queue.group.max_waiting
+    deserted = s.on_known_switch(call) and not queue.online.get(call.leg.switch, 0)
     if entered is None and full and len(queue.line) >= full:
         take_step(s, call, "full", "full")
-    elif s.on_known_switch(call) and not queue.online.get(call.leg.switch, 0) and _leaves(queue, "offline"):
+    elif deserted and _leaves(queue, "offline"):
         take_step(s, call, "offline", "U1")
     else:
         stand_in_line(s, call, queue)
         hold(s, call)
+        if deserted:
+            take_step(s, call, "offline", "U1")  # he waits on, and hears the prompt (S1)
 
 
 def _leaves(queue: Queue, occasion: Occasion) -> bool:
