@@ -288,10 +288,18 @@ def _mailbox_done(caller: CallerLeg, event: Event, now: float) -> StepDone:
 
     It has failed when the switch, not the caller, ended it as soon as it had begun.
     """
-    seconds = event.voicemail_length
-    if seconds.isdecimal() and int(seconds) > 0:
-        return StepDone(call=caller.call, ok=True, detail=f"message of {int(seconds)} s")
+    seconds = message_seconds(event.voicemail_length)
+    if seconds:
+        return StepDone(call=caller.call, ok=True, detail=f"message of {seconds} s")
     at_once = now - caller.sent_at < QUICK_SECONDS + LENGTH_SECONDS
     if at_once and (event.hangup_disposition.startswith("send_") or event.hangup_cause == "DESTINATION_OUT_OF_ORDER"):
         return StepDone(call=caller.call, ok=False, detail=event.hangup_cause or "ended at once")
     return StepDone(call=caller.call, ok=True, detail="no message")
+
+
+def message_seconds(length: str) -> int:
+    """Return the seconds in ``00:00:09`` or ``9``; 0 for anything else."""
+    parts = length.split(":")
+    if not all(part.isdecimal() and len(part) < 6 for part in parts):
+        return 0
+    return sum(int(part) * 60**place for place, part in enumerate(reversed(parts)))

@@ -16,12 +16,13 @@ def in_mailbox() -> Bench:
     return b
 
 
-def test_a_message_left_says_how_long_it_is() -> None:
+@pytest.mark.parametrize(("length", "seconds"), [("00:00:09", 9), ("01:02:03", 3723), ("9", 9)])
+def test_a_message_left_says_how_long_it_is(length: str, seconds: int) -> None:
     b = in_mailbox()
     b.wait(12)
     assert b.see("CHANNEL_HANGUP") == []
-    done = b.see("CHANNEL_HANGUP_COMPLETE", voicemail_length="9", hangup_cause="NORMAL_CLEARING")
-    assert done == [StepDone(call="c1", ok=True, detail="message of 9 s")]
+    done = b.see("CHANNEL_HANGUP_COMPLETE", voicemail_length=length, hangup_cause="NORMAL_CLEARING")
+    assert done == [StepDone(call="c1", ok=True, detail=f"message of {seconds} s")]
 
 
 def test_a_hang_up_in_the_greeting_leaves_no_message_and_is_no_failure() -> None:
