@@ -44,7 +44,7 @@ RECEPTION = "+48221234560"
 SCRIPTED = ("answered", "forwarded", "voicemail", "abandoned", "no_answer", "fallback")
 """Reasons that every run's callers bring about, whatever chance does."""
 
-Scene = Callable[[str, float], CallerScript]
+Scene = Callable[[str, float, Random], CallerScript]
 
 
 class GroupCount(msgspec.Struct):
@@ -133,9 +133,10 @@ def caller_scripts(settings: Settings) -> list[CallerScript]:
     return scripts
 
 
-def _scenes(count: int) -> list[Callable[[str, float, Random], CallerScript]]:
-    special = {2: _nobody_takes_it, 5: _gives_up, 8: _wrong_number}
-    return [special.get(n % 20, _ordinary) if n % 20 in special or count > 3 else _ordinary for n in range(count)]
+def _scenes(count: int) -> list[Scene]:
+    """Return what each caller plays; the special ones are among the first eight, and then in every twenty again."""
+    special: dict[int, Scene] = {1: _nobody_takes_it, 4: _gives_up, 6: _wrong_number}
+    return [special.get(n % 20, _ordinary) for n in range(count)]
 
 
 def _ordinary(number: str, at: float, rng: Random) -> CallerScript:
@@ -179,7 +180,7 @@ def phone_scripts(configuration: Configuration, callers: list[CallerScript], rng
         PhoneScript(
             user=str(member.extension),
             domain="example.com",
-            reactions=tuple(_reaction(rng) for _ in range(40)),
+            reactions=tuple(_answers(rng) if key == FORWARD_TARGET else _reaction(rng) for _ in range(40)),
             ignores=nobody if key == FORWARD_TARGET else nobody + patient,
             contacts=2 if n % 5 == 3 else 1,
         )
@@ -188,14 +189,17 @@ def phone_scripts(configuration: Configuration, callers: list[CallerScript], rng
 
 
 FORWARD_TARGET = "ewa"
-"""Who the sample's reception forwards to."""
+"""Who the sample's reception forwards to; answers always, so that a forward is taken in every run."""
+
+
+def _answers(rng: Random) -> Reaction:
+    return Reaction(kind="answer", after=rng.uniform(1.5, 8), talk=rng.uniform(15, 50))
 
 
 def _reaction(rng: Random) -> Reaction:
-    talk = rng.uniform(15, 50)
     kind = rng.random()
     if kind < 0.80:
-        return Reaction(kind="answer", after=rng.uniform(1.5, 8), talk=talk)
+        return _answers(rng)
     if kind < 0.84:
         return Reaction(kind="answer", after=rng.uniform(1.5, 4), stays=rng.uniform(0, 0.15))
     if kind < 0.90:

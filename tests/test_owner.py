@@ -1,0 +1,170 @@
+"""The engine's owner: order, records before commands, stalls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import gevent
+import pytest
+
+from fsqueue.clock import Clock
+from fsqueue.engine.engine import Engine
+from fsqueue.engine.messages import (
+    Answered,
+    Arrived,
+    CallerGone,
+    Command,
+    Connect,
+    Input,
+    Leg,
+    Record,
+    Ring,
+    Snapshot,
+    Step,
+    Withdraw,
+)
+from fsqueue.engine.model import Group, Member, Plan
+from fsqueue.owner import CHECKPOINT_EVERY, Owner
+
+
+class Paper:
+    """A journal that writes when it is told to."""
+
+    def __init__(self, at_once: bool = True) -> None:
+        self.records: list[Record] = []
+        self.waiting: list[Callable[[], None]] = []
+        self.at_once = at_once
+
+    def append(self, records: Sequence[Record], _t: float, then: Callable[[], None]) -> None:
+        self.records.extend(records)
+        if self.at_once:
+            then()
+        else:
+            self.waiting.append(then)
+
+
+def plan() -> Plan:
+    members = {name: Member(id=name, registers=False) for name in ("anna", "jan")}
+    return Plan(members=members, groups={"sales": Group(id="sales", extension="7001", members=("anna", "jan"))})
+
+
+def arrived(n: int) -> Arrived:
+    return Arrived(leg=Leg("main", f"u{n}"), arrival=f"a{n}", new_call=f"c{n}", dialled="7001")
+
+
+class Stage:
+    def __init__(self, paper: Paper | None = None, asked: int = 0) -> None:
+        self.paper = paper or Paper()
+        self.done: list[Command] = []
+        self.mono = 0.0
+        self.answers: list[Callable[[], None]] = []
+        self.asked = asked
+        self.engine = Engine(plan())
+        clock = Clock(epoch=lambda: 1000.0, monotonic=lambda: self.mono)
+        self.owner = Owner(
+            self.engine,
+            self.paper,  # type: ignore[arg-type] # the part of a journal that the owner uses
+            clock,
+            self.done.extend,
+            self.probe,
+            monotonic=lambda: self.mono,
+        )
+
+    def probe(self, answered: Callable[[], None]) -> int:
+        self.answers.append(answered)
+        return self.asked
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        greenlet = gevent.spawn(self.owner.run)
+        gevent.sleep(0)
+        yield
+        self.owner.stop()
+        greenlet.join(5.0)
+        assert greenlet.ready()
+
+    def put(self, *inputs: Input) -> None:
+        self.owner.put(inputs)
+        gevent.sleep(0.01)
+
+    def kinds(self) -> list[str]:
+        return [type(command).__name__ for command in self.done]
+
+
+def test_commands_follow_the_word_that_their_records_are_written() -> None:
+    stage = Stage(Paper(at_once=False))
+    with stage.running():
+        stage.put(Snapshot(switch="main", core="x"), arrived(1))
+        assert stage.done == []
+        assert any(type(record).__name__ == "Offered" for record in stage.paper.records)
+        for then in stage.paper.waiting:
+            then()
+        assert stage.kinds() == ["Hold", "Ring"]
+
+
+def test_inputs_are_taken_in_the_order_they_were_put() -> None:
+    stage = Stage()
+    with stage.running():
+        stage.put(
+            Snapshot(switch="main", core="x"), arrived(1), arrived(2), Answered("c2.1"), CallerGone(Leg("main", "u1"))
+        )
+    assert [c.offer for c in stage.done if isinstance(c, Ring)] == ["c1.1", "c2.1"]
+    assert [c.offer for c in stage.done if isinstance(c, Connect)] == ["c2.1"]
+    assert [c.offer for c in stage.done if isinstance(c, Withdraw)] == ["c1.1"]
+
+
+def test_a_fault_in_the_rules_takes_no_other_call_with_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage = Stage()
+    real = stage.engine.handle
+
+    def handle(given: Input, now: float) -> Step:
+        if isinstance(given, Arrived) and given.new_call == "c1":
+            raise AssertionError("broken")
+        return real(given, now)
+
+    monkeypatch.setattr(stage.engine, "handle", handle)
+    with stage.running():
+        stage.put(Snapshot(switch="main", core="x"), arrived(1), arrived(2))
+    assert [c.call for c in stage.done if isinstance(c, Ring)] == ["c2"]
+    assert "please report this" in caplog.text
+
+
+def test_after_a_stall_nobody_is_rung_until_the_switches_have_answered() -> None:
+    stage = Stage(asked=1)
+    with stage.running():
+        stage.put(Snapshot(switch="main", core="x"))
+        stage.mono += 60.0
+        stage.put(arrived(1), CallerGone(Leg("main", "u1")), arrived(2))
+        assert "Ring" not in stage.kinds()
+        stage.answers[0]()
+        gevent.sleep(0.01)
+        assert [c.call for c in stage.done if isinstance(c, Ring)] == ["c2"]
+
+
+def test_a_stall_ends_by_itself_when_no_switch_answers() -> None:
+    stage = Stage(asked=1)
+    with stage.running():
+        stage.put(Snapshot(switch="main", core="x"))
+        stage.mono += 60.0
+        stage.put(arrived(1))
+        stage.mono += 5.5
+        stage.put(arrived(2))
+        gevent.sleep(0.01)
+        assert [c.call for c in stage.done if isinstance(c, Ring)] == ["c1", "c2"]
+
+
+def test_a_start_writes_a_checkpoint_and_so_do_many_records() -> None:
+    stage = Stage()
+    with stage.running():
+        stage.put(Snapshot(switch="main", core="x"))
+        first = [r for r in stage.paper.records if type(r).__name__ == "Checkpoint"]
+        for n in range(CHECKPOINT_EVERY // 2):
+            stage.owner.put((arrived(n), CallerGone(Leg("main", f"u{n}"))))
+        gevent.sleep(0.01)
+        while len([r for r in stage.paper.records if type(r).__name__ == "CallEnded"]) < CHECKPOINT_EVERY // 2:
+            gevent.sleep(0.01)
+    assert len(first) == 1
+    assert len([r for r in stage.paper.records if type(r).__name__ == "Checkpoint"]) >= 2
