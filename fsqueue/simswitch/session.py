@@ -134,8 +134,12 @@ class Session:
         job = command.headers.get("Job-UUID") or self.world.new_uuid()
         world, timing = self.world, self.world.timing
         name, _, arguments = rest.partition(" ")
+        core = world.core
 
         def begin() -> None:
+            if world.core != core:
+                return  # the switch has been restarted meanwhile
+
             def say(text: str) -> None:
                 headers = {"Job-UUID": job, "Job-Command": name, "Job-Command-Arg": arguments, "_body": text}
                 world.emit("BACKGROUND_JOB", headers)

@@ -42,7 +42,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     bridge: float = 0.050
     unbridge: float = 0.018
     route: float = 0.008
-    early: float = 0.3
+    early: float = 0.5
     table_lag: float = 0.1
     unconnected: float = 25.0
     seam: float = 20.0

@@ -113,6 +113,7 @@ def violations(
         *_silences(calls, tolerance, until),
         *_drops(calls, rings, settled, at_once),
         *_two_calls(rings, tolerance, until),
+        *_rung_in_own_call(calls, rings, tolerance, until),
         *_for_nobody(calls, rings, tolerance, until),
         *_kept_twice(calls, rings, tolerance, until),
         *_taken_away(calls, rings),
@@ -220,6 +221,22 @@ def _two_calls(rings: Sequence[_Ring], tolerance: float, until: float) -> Iterab
                 if overlap > tolerance:
                     words = f"rung for {second.shown} while it had {first.shown}, who stayed {overlap:.2f} s more"
                     yield Violation(kind="two calls on one phone", t=begin, who=who, detail=words)
+
+
+def _rung_in_own_call(
+    calls: Sequence[_Call], rings: Sequence[_Ring], tolerance: float, until: float
+) -> Iterable[Violation]:
+    """Who is in a call that he made himself is not rung, and who makes one while we ring him is let be. What he does in a talk is his."""
+    for ring in rings:
+        for call in calls:
+            if call.who != ring.who:
+                continue
+            rings_until = min(ring.answered, ring.over, until)
+            begin = max(ring.rang, call.dialled)
+            overlap = (min(call.end(), until) if call.dialled <= ring.rang else rings_until) - begin
+            if begin <= min(rings_until, call.end()) and overlap > tolerance:
+                words = f"rung for {ring.shown} in a call of his own, for {overlap:.2f} s more"
+                yield Violation(kind="two calls on one phone", t=begin, who=ring.who, detail=words)
 
 
 def _for_nobody(calls: Sequence[_Call], rings: Sequence[_Ring], tolerance: float, until: float) -> Iterable[Violation]:

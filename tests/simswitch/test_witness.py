@@ -213,3 +213,22 @@ def test_a_phone_whose_caller_is_gone_and_that_is_kept_is_left_alone() -> None:
         phone(20, "ended", detail="by himself"),
     )
     assert kinds(*seen) == ["nobody on the line"]
+
+
+def own_call(begin: float, end: float) -> tuple[Sighting, ...]:
+    gone = caller(end, "gone", who="1001@lab", leg="o", detail="NORMAL_CLEARING by himself")
+    return (caller(begin, "dialled", who="1001@lab", leg="o"), gone)
+
+
+def test_who_is_in_a_call_of_his_own_is_not_rung() -> None:
+    assert kinds(*GOOD, *own_call(0.5, 2.5)) == ["two calls on one phone"]
+    assert kinds(*GOOD, *own_call(0.5, 1.2)) == []
+
+
+def test_who_makes_a_call_while_he_is_rung_is_withdrawn() -> None:
+    assert kinds(*GOOD, *own_call(1.5, 2.9)) == ["two calls on one phone"]
+    assert kinds(*GOOD, *own_call(2.8, 4)) == []
+
+
+def test_who_makes_a_call_in_a_talk_may() -> None:
+    assert kinds(*GOOD, *own_call(10, 15)) == []
