@@ -545,3 +545,36 @@ def test_a_transferring_caller_brings_the_members_leg_to_our_socket(lab: Lab) ->
     assert arrived is not None
     assert (arrived.uuid, arrived.direction) == ("m1", "outbound")
     assert ends(lab) == ["NORMAL_CLEARING"]
+
+
+def test_a_transfer_after_bridge_is_used_up_where_nobody_sets_it_again(lab: Lab) -> None:
+    lab.waiting()
+    lab.offer("m1", lab.phone("1001", Reaction(after=0, stays=0.3)))
+    lab.until("CHANNEL_ANSWER", "m1")
+    lab.client.send(f"api uuid_bridge {uuid(lab)} m1")
+    lab.client.send(f"api uuid_setvar {uuid(lab)} transfer_after_bridge fsqueue-hold-default:XML:fsqueue")
+    lab.run(1)
+    assert lab.client.send(f"api uuid_getvar {uuid(lab)} transfer_after_bridge") == "_undef_"
+    assert ends(lab, uuid(lab)) == []
+
+
+@pytest.mark.parametrize("flipped", [True, False])
+def test_who_was_transferred_before_the_variables_were_flipped_comes_back_after_his_talk_with_the_colleague(
+    lab: Lab, flipped: bool
+) -> None:
+    lab.waiting()
+    phone = lab.phone("1001", Reaction(after=0))
+    lab.phone("1002", Reaction(after=0.5, talk=3))
+    lab.offer("m1", phone)
+    lab.until("CHANNEL_ANSWER", "m1")
+    lab.client.send(f"api uuid_bridge {uuid(lab)} m1")
+    lab.until("CHANNEL_BRIDGE")
+    phone.transfer("1002")
+    left = lab.until("CHANNEL_HANGUP", "m1")
+    assert left["variable_endpoint_disposition"] == "BLIND_TRANSFER"
+    if flipped:
+        lab.client.send(f"api uuid_setvar_multi {uuid(lab)} transfer_after_bridge=;hangup_after_bridge=true")
+    assert lab.until("CHANNEL_BRIDGE")["variable_sip_h_Referred-By"] == "<sip:1001@lab>"
+    lab.run(10)
+    assert bool(ends(lab, uuid(lab))) is flipped
+    assert seen(lab, "5551")[-1] == ("gone" if flipped else "music")
