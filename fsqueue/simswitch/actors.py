@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fsqueue.simswitch import hangups
+from fsqueue.simswitch import hangups, transfers
 from fsqueue.simswitch.people import CallerSaw, CallerScript, PhoneSaw, PhoneScript, Reaction, Sighting
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Caller:
     def transfer(self, to: str) -> None:
         """Transfer the other side of the talk to `to`, blind."""
         if self.leg is not None:
-            self.world.refer(self.leg, to)
+            transfers.blind(self.world, self.leg, to)
 
     def answered(self, _leg: Leg) -> None:
         """A 200 has come."""
@@ -226,7 +226,14 @@ class Phone:
         """Transfer the other side to `to`, blind."""
         for ring in self.rings:
             if ring.answered:
-                self.world.refer(ring.leg, to)
+                transfers.blind(self.world, ring.leg, to)
+                return
+
+    def join(self, consulted: Caller) -> None:
+        """Transfer the other side to whom this user has called meanwhile, attended."""
+        for ring in self.rings:
+            if ring.answered and consulted.leg is not None:
+                transfers.attended(self.world, ring.leg, consulted.leg)
                 return
 
     def answered(self, _leg: Leg) -> None:

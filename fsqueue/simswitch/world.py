@@ -206,6 +206,9 @@ class World:
         if not leg.gone and leg.answer == "ringing":
             self.say(leg, "CHANNEL_PROGRESS")
             leg.call_state = "RINGING"
+            caller = leg.linked_to
+            if caller is not None and caller.answer == "ringing":
+                self.say(caller, "CHANNEL_PROGRESS")
 
     def refused(self, leg: Leg, code: int) -> None:
         """A phone has refused with a SIP code."""
@@ -233,22 +236,6 @@ class World:
             leg.held, leg.call_state = False, "UNHELD"
             self.say(leg, "CHANNEL_UNHOLD")
             leg.call_state = "ACTIVE"
-
-    def refer(self, leg: Leg, to: str) -> None:
-        """A far end transfers the other side of its talk, blind: the other goes on alone, the one who did it ends."""
-        bridge = leg.bridge
-        if leg.gone or bridge is None or not bridge.up:
-            return
-        other = bridge.other(leg)
-        leg.bridge = other.bridge = None
-        bridge.up, bridge.over = False, True
-        leg.variables["endpoint_disposition"] = "BLIND_TRANSFER"
-        other.variables["sip_h_Referred-By"] = f"<sip:{leg.party.who if leg.party else leg.caller_number}>"
-        hangups.hang_up(self, leg, "NORMAL_CLEARING")
-        self.say(bridge.a, "CHANNEL_UNBRIDGE", bridging.pair(bridge))
-        hangups.complete(self, leg)
-        context = other.variables.get("force_transfer_context") or self.config.inside
-        running.enter(self, other, to, "XML", context)
 
     # Sockets of calls.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fsqueue.simswitch.actors import Caller
 from fsqueue.simswitch.people import CallerScript, Reaction
 
 from .conftest import Client, Lab, LabMaker
@@ -327,6 +328,39 @@ def blind_transfer(lab: Lab) -> None:
     hang_up_caller(lab)
 
 
+def consulting(lab: Lab, to: str) -> Caller:
+    """A talk whose member has put the caller on hold and called somebody else."""
+    settled(lab)
+    lab.run(0.3)
+    lab.world.registrar.phones["1001@lab"][0].hold()
+    lab.run(0.2)
+    # The lab's phones didn't log in, so the second call looked like any other.
+    return lab.world.call(CallerScript(number="1001", name="1001", to=to))
+
+
+def attended_to_colleague(lab: Lab) -> None:
+    lab.phone("1002", Reaction(after=0.2))
+    lab.world.dialplan.include(
+        '<context name="public"><extension name="colleague"><condition field="destination_number" expression="^1002$">'
+        '<action application="bridge" data="user/1002@lab"/></condition></extension></context>'
+    )
+    second = consulting(lab, "1002")
+    lab.run(1.5)
+    lab.world.registrar.phones["1001@lab"][0].join(second)
+    hang_up_caller(lab, 2.0)
+
+
+def attended_to_waiting_group(lab: Lab) -> None:
+    second = consulting(lab, "7001")
+    lab.run(1)
+    lab.world.registrar.phones["1001@lab"][0].join(second)
+    lab.run(0.5)
+    arrived = lab.arrivals[-1].session
+    assert len(lab.arrivals) == 3
+    assert arrived.closed
+    hang_up_caller(lab)
+
+
 SCENARIOS: dict[str, Callable[[Lab], None]] = {
     "answered-member-hangs-up": member_hangs_up,
     "answered-caller-hangs-up": caller_hangs_up,
@@ -362,12 +396,15 @@ SCENARIOS: dict[str, Callable[[Lab], None]] = {
     "forward-busy": forward(Reaction(kind="reject", after=0, code=486)),
     "lease-runs-out": lease_runs_out,
     "blind-transfer-by-member-to-a-group": blind_transfer,
+    "attended-transfer-to-a-colleague": attended_to_colleague,
+    "attended-transfer-to-a-waiting-group": attended_to_waiting_group,
 }
 
 APART = (
     "answered-caller-hangs-up",
     "caller-abandons-while-ringing",
     "two-members-answer-at-once",
+    "attended-transfer-to-a-colleague",
     "offer-two-phones-of-a-member",
 )
 """Where two legs speak at one instant, and the captures themselves differ."""
