@@ -8,6 +8,7 @@ from pathlib import Path
 
 DEFAULT_CONFIG = Path("/etc/fsqueue/fsqueue.toml")
 SERVICE_STATE = Path("/var/lib/fsqueue")
+SERVICE_SOCKET = Path("/run/fsqueue/control.sock")
 
 
 def config_path(option: str | None, environ: Mapping[str, str] = os.environ) -> Path:
@@ -42,3 +43,35 @@ def shared(name: str) -> Path:
         if (root / name).exists():
             return root / name
     raise FileNotFoundError(f"{name} did not come with this installation of fsqueue; install it again")
+
+
+# --- the control socket: found without reading the configuration --------------------------------------------------------
+
+
+def listening_socket(option: str | None = None, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return where a daemon listens for control: *option*, else ``$FSQUEUE_SOCKET``, else the usual place.
+
+    The usual place is below /run/fsqueue for root and for who may write there (the service's user, to whom systemd
+    gives it), and below ``$XDG_RUNTIME_DIR`` for everybody else.
+    """
+    if given := option or environ.get("FSQUEUE_SOCKET"):
+        return Path(given)
+    if os.geteuid() == 0 or os.access(SERVICE_SOCKET.parent, os.W_OK):
+        return SERVICE_SOCKET
+    return _own_socket(environ)
+
+
+def control_socket(option: str | None = None, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return where a daemon is found: *option*, else ``$FSQUEUE_SOCKET``, else the usual place where there is one.
+
+    One's own daemon, below ``$XDG_RUNTIME_DIR``, is looked for only where no service listens.
+    """
+    if given := option or environ.get("FSQUEUE_SOCKET"):
+        return Path(given)
+    own = _own_socket(environ)
+    return own if own.exists() and not SERVICE_SOCKET.exists() else SERVICE_SOCKET
+
+
+def _own_socket(environ: Mapping[str, str]) -> Path:
+    runtime = environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"
+    return Path(runtime) / "fsqueue" / "control.sock"

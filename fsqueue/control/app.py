@@ -1,0 +1,234 @@
+"""The WSGI application: falcon's routes around the endpoints, who may use them, and the stream of events."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import falcon
+import gevent
+from gevent.event import Event
+
+from fsqueue.control.board import Watch, wire_line
+from fsqueue.control.endpoints import (
+    ENDPOINTS,
+    EVENTS_PATH,
+    Answer,
+    Endpoint,
+    Request,
+    problem,
+    read_query,
+    respond,
+)
+from fsqueue.control.handlers import Desk, RefusedError, begin_watch
+from fsqueue.control.openapi import document
+from fsqueue.control.protocol import MAX_BODY, EventQuery, Notice, Problem
+from fsqueue.control.tokens import Tokens
+from fsqueue.control.wire import encode
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT = 15.0
+"""Seconds after which a stream that has nothing to tell says so; what its reader and we notice a dead peer by."""
+
+GATHER = 0.1
+"""Seconds in which a watcher's lines are gathered before they are sent: with a hundred watchers a busy second costs a
+thousand writes instead of eight thousand, and nobody can see the difference.
+"""
+
+MAX_WATCHERS = 200
+
+
+class Control:
+    """The application for one desk. `end` lets its streams end."""
+
+    def __init__(self, desk: Desk, heartbeat: float = HEARTBEAT, max_watchers: int = MAX_WATCHERS) -> None:
+        """Serve *desk*; *heartbeat* in seconds."""
+        self._desk = desk
+        self._heartbeat = heartbeat
+        self._max_watchers = max_watchers
+        self._ending = False
+        self._wakes: dict[int, Event] = {}
+
+    def application(self, tokens: Tokens | None = None) -> falcon.App[Any, Any]:
+        """Return the WSGI application; with *tokens* each request has to carry one."""
+        app = falcon.App(middleware=[_Door(tokens)], media_type="application/json")
+        app.req_options.strip_url_path_trailing_slash = True
+        app.req_options.keep_blank_qs_values = True
+        app.set_error_serializer(_serialize)
+        app.add_error_handler(Exception, _failed)
+        resources: dict[str, Any] = {}
+        for endpoint in ENDPOINTS:
+            resource = resources.setdefault(endpoint.path, _Resource())
+            setattr(resource, f"on_{endpoint.method.lower()}", self._responder(endpoint))
+        for path, resource in resources.items():
+            app.add_route(path, resource)
+        app.add_route(EVENTS_PATH, _Resource(on_get=self._stream))
+        app.add_route("/openapi.json", _Resource(on_get=self._document))
+        return app
+
+    def end(self) -> None:
+        """Have every stream say that it ends, and end."""
+        self._ending = True
+        for wake in self._wakes.values():
+            wake.set()
+
+    def _responder(self, endpoint: Endpoint) -> Callable[..., None]:
+        def on_request(req: falcon.Request, resp: falcon.Response, **named: str) -> None:
+            try:
+                query, body = _query(req), _body(req)
+            except RefusedError as error:
+                _say(resp, problem(error.problem))
+                return
+            request = Request(id=named.get("id", ""), query=query, body=body, by=req.context.by)
+            _say(resp, respond(endpoint, self._desk, request))
+
+        return on_request
+
+    def _document(self, _req: falcon.Request, resp: falcon.Response) -> None:
+        resp.data = document(self._desk.version)
+
+    # --- the stream ---------------------------------------------------------------------------------------------------
+
+    def _stream(self, req: falcon.Request, resp: falcon.Response) -> None:
+        try:
+            query = read_query(EventQuery, _query(req))
+        except RefusedError as error:
+            _say(resp, problem(error.problem))
+            return
+        if self._desk.board.watchers >= self._max_watchers:
+            text = f"{self._max_watchers} watch already"
+            _say(resp, problem(Problem(code="overloaded", error=text, remedy="close some, or come back later")))
+            return
+        wake = Event()
+        watch = Watch(query, wake.set)
+        past = begin_watch(self._desk, watch)
+        self._wakes[id(watch)] = wake
+        resp.content_type = "application/x-ndjson"
+        resp.set_header("Cache-Control", "no-store")
+        resp.stream = _Lines(self._lines(watch, wake, past), lambda: self._forget(watch))
+
+    def _forget(self, watch: Watch) -> None:
+        self._desk.board.unwatch(watch)
+        self._wakes.pop(id(watch), None)
+
+    def _lines(self, watch: Watch, wake: Event, past: bytes) -> Iterator[bytes]:
+        """Yield what there is to send, as it comes; the last line says why there are no more."""
+        yield past + self._notice("heartbeat", watch.seq)
+        while not (self._ending or watch.dropped):
+            if not wake.wait(self._heartbeat):
+                yield self._notice("heartbeat", watch.seq)
+                continue
+            gevent.sleep(GATHER)
+            wake.clear()
+            data = watch.take()
+            if data:
+                yield data
+        if watch.dropped:
+            yield self._notice("dropped", watch.seq, "you read too slowly; come back after this number")
+        else:
+            yield watch.take() + self._notice("ending", self._desk.board.catch_up(), "the daemon ends")
+
+    def _notice(self, kind: Any, seq: int, text: str = "") -> bytes:
+        return wire_line(Notice(notice=kind, t=self._desk.picture().t, seq=seq, text=text))
+
+
+class _Lines:
+    """What falcon sends, closed with the response: also when its reader has gone, or it was never begun."""
+
+    def __init__(self, lines: Iterator[bytes], close: Callable[[], None]) -> None:
+        self._lines = lines
+        self.close = close
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._lines
+
+
+class _Resource:
+    """What falcon looks for its responders on."""
+
+    def __init__(self, **responders: Callable[..., None]) -> None:
+        for name, responder in responders.items():
+            setattr(self, name, responder)
+
+
+class _Door:
+    """Lets in whom the Unix socket's mode let in, or who carries a token; and notes who it is."""
+
+    def __init__(self, tokens: Tokens | None) -> None:
+        self._tokens = tokens
+
+    def process_request(self, req: falcon.Request, _resp: falcon.Response) -> None:
+        """Look at who asks, before anything else is done."""
+        if self._tokens is None:
+            req.context.by = req.env.get("fsqueue.peer", "")
+            return
+        token = self._tokens.of(req.get_header("Authorization") or "")
+        if token is None:
+            raise _refuse(
+                "unauthorized", "a token is needed here, and this is none", "send Authorization: Bearer TOKEN"
+            )
+        if req.method not in ("GET", "HEAD", "OPTIONS") and not token.full:
+            raise _refuse("forbidden", f"the token of {token.name} only reads", "use one that may change things")
+        req.context.by = token.name
+
+
+class _ProblemError(falcon.HTTPError):
+    """A problem that falcon carries to its serializer."""
+
+    def __init__(self, found: Problem) -> None:
+        headers = {"WWW-Authenticate": "Bearer"} if found.code == "unauthorized" else None
+        super().__init__(problem(found).status, headers=headers)
+        self.problem = found
+
+
+def _refuse(code: Any, error: str, remedy: str) -> _ProblemError:
+    return _ProblemError(Problem(code=code, error=error, remedy=remedy))
+
+
+def _serialize(_req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:
+    """Say an error of falcon's own, such as an unknown path, as all others are said."""
+    found = error.problem if isinstance(error, _ProblemError) else _of_falcon(error)
+    resp.data = encode(found)
+    resp.content_type = "application/json"
+
+
+def _of_falcon(error: falcon.HTTPError) -> Problem:
+    status = falcon.http_status_to_code(error.status)
+    remedy = "/openapi.json says what there is"
+    if status == 404:
+        return Problem(code="not_found", error="there is nothing at this path", remedy=remedy)
+    if status == 405:
+        return Problem(code="not_allowed", error="this path doesn't take this method", remedy=remedy)
+    return Problem(code="bad_request", error=str(error.description or error.title or status), remedy=remedy)
+
+
+def _failed(req: falcon.Request, resp: falcon.Response, error: Exception, _params: Any) -> None:
+    log.error("control: %s %a failed; please report this", req.method, req.path, exc_info=error)
+    _say(
+        resp, problem(Problem(code="failed", error="this failed; the daemon's log says why", remedy="please report it"))
+    )
+
+
+def _query(req: falcon.Request) -> dict[str, str]:
+    """Return the query's parameters; one that is given twice is refused rather than guessed at."""
+    found: dict[str, str] = {}
+    for name, value in req.params.items():
+        if not isinstance(value, str):
+            raise RefusedError(
+                Problem(code="bad_request", error="a parameter of the query is given twice", remedy="give each once")
+            )
+        found[name] = value
+    return found
+
+
+def _body(req: falcon.Request) -> bytes:
+    """Return the body, or a byte more than it may have: never more than that comes into memory."""
+    data: bytes = req.env["wsgi.input"].read(MAX_BODY + 1)
+    return data
+
+
+def _say(resp: falcon.Response, answer: Answer) -> None:
+    resp.status = answer.status
+    resp.data = encode(answer.content)

@@ -1,0 +1,138 @@
+"""The daemon's desk: where control asks the engine's owner, and hands it what people want done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Protocol
+
+import gevent
+from gevent.event import Event
+
+from fsqueue.clock import Clock
+from fsqueue.config.model import Configuration
+from fsqueue.config.reading import Loaded, load
+from fsqueue.control.board import Board
+from fsqueue.control.handlers import GroupFacts, Order
+from fsqueue.control.protocol import Problem, Reloaded
+from fsqueue.engine.state import Queue
+from fsqueue.engine.view import Picture, picture
+from fsqueue.journal import segments
+from fsqueue.journal.entries import Entry
+from fsqueue.journal.writer import Journal
+from fsqueue.owner import Owner
+
+ORDER_LIMIT = 5.0
+"""Seconds in which an order must have been handled; the owner's loop goes round at least once in one."""
+
+POLL = 0.002
+"""Seconds between looks whether it was."""
+
+
+class Parts(Protocol):
+    """What of the daemon a desk needs."""
+
+    owner: Owner
+    journal: Journal
+    clock: Clock
+
+    def reconfigure(self, configuration: Configuration) -> None:
+        """Take over a checked configuration."""
+
+
+class DaemonDesk:
+    """A desk for a daemon that runs. To be made before it starts, so that the board misses nothing."""
+
+    def __init__(self, daemon: Parts, config: Path) -> None:
+        """Serve *daemon*, whose configuration is the file *config*."""
+        self._daemon = daemon
+        self._config = config
+        self.version = version("fsqueue")
+        self.board = Board(daemon.journal.next_seq, self._service_level)
+        daemon.owner.observe(self.board.observe)
+
+    def recall(self) -> None:
+        """Read what the journal has of today, a little at a time: for figures that a restart doesn't set back."""
+        midnight = _midnight(self._daemon.clock())
+        self.board.recall(since(self._daemon.journal.directory, midnight), lambda: gevent.sleep(0))
+
+    def picture(self) -> Picture:
+        """Return everything at this moment."""
+        return picture(self._daemon.owner.engine.state, self._daemon.clock())
+
+    def group_facts(self) -> Mapping[str, GroupFacts]:
+        """Return what the picture doesn't say, by group."""
+        queues = self._daemon.owner.engine.state.queues
+        return {
+            name: GroupFacts(service_level=queue.group.service_level, nobody_since=_nobody_since(queue))
+            for name, queue in queues.items()
+        }
+
+    def order(self, given: Order) -> bool:
+        """Hand *given* to the engine; return whether it was handled, and the board told, in time."""
+        end = time.monotonic() + ORDER_LIMIT
+        owner = self._daemon.owner
+        before = owner.progress
+        owner.put([given])
+        # A round that began after the order was put drains it; the next one's beginning says that it did.
+        if not _until(lambda: owner.progress != before, end):
+            return False
+        between = owner.progress
+        owner.put(())
+        if not _until(lambda: owner.progress != between, end):
+            return False
+        told = Event()
+        self._daemon.journal.append((), self._daemon.clock(), told.set)
+        return told.wait(max(0.0, end - time.monotonic()))
+
+    def reload(self) -> Reloaded | Problem:
+        """Read the configuration again and take it over; with errors the one that runs stays."""
+        # In a thread: parsing a large file takes longer than a caller should wait for anything.
+        loaded: Loaded = gevent.get_hub().threadpool.apply(load, (self._config,))
+        problems = tuple(str(problem) for problem in loaded.problems)
+        if loaded.configuration is None:
+            return Problem(
+                code="invalid_configuration",
+                error=f"{self._config} has errors; the configuration that runs stays",
+                remedy="mend what is listed and reload again",
+                details=problems,
+            )
+        self._daemon.reconfigure(loaded.configuration)
+        return Reloaded(done=f"{self._config} was taken over", warnings=problems)
+
+    def _service_level(self, group: str) -> float:
+        queue = self._daemon.owner.engine.state.queues.get(group)
+        return queue.group.service_level if queue is not None else 0.0
+
+
+def since(folder: Path, t: float) -> Iterator[Entry]:
+    """Yield the journal's entries from about *t* (epoch seconds) on: from the first segment that was written to since."""
+    for path in segments.segments(folder):
+        try:
+            wanted = path.stat().st_mtime >= t
+        except FileNotFoundError:
+            continue
+        if wanted:
+            yield from segments.tail(folder, segments.first_seq(path) - 1)
+            return
+
+
+def _nobody_since(queue: Queue) -> float | None:
+    if any(queue.online.values()) or not queue.away_since:
+        return None
+    return max(queue.away_since.values())
+
+
+def _midnight(t: float) -> float:
+    local = time.localtime(t)
+    return time.mktime((local.tm_year, local.tm_mon, local.tm_mday, 0, 0, 0, 0, 0, -1))
+
+
+def _until(true: Callable[[], bool], end: float) -> bool:
+    while not true():
+        if time.monotonic() >= end:
+            return False
+        gevent.sleep(POLL)
+    return True

@@ -1,0 +1,345 @@
+"""What each request does: from a desk, where the daemon can be asked and told, to an answer. No sockets, no framework.
+
+An action is confirmed: it is handed to the engine, and the answer says what came of it by the records and the state
+that are there afterwards; what a call's or a member's state forbids is refused with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from fsqueue.control.board import Board, Watch, wire_line
+from fsqueue.control.protocol import (
+    CallDetail,
+    CallDone,
+    Calls,
+    Code,
+    DutyOrder,
+    EventQuery,
+    Events,
+    GroupDetail,
+    Groups,
+    GroupStatus,
+    MemberDetail,
+    MemberDone,
+    Members,
+    MoveOrder,
+    Notice,
+    Problem,
+    Reloaded,
+    Status,
+    StatusQuery,
+)
+from fsqueue.engine.messages import CallEnded, Duty, Hangup, MemberChanged, Move, VisitBegan
+from fsqueue.engine.view import CallView, GroupView, MemberView, Picture
+from fsqueue.journal.words import clean
+
+Order = Duty | Move | Hangup
+
+_Group = TypeVar("_Group", bound=GroupView)
+
+NAME_SHOWN = 64
+"""Characters of an unknown name that an error repeats."""
+
+MEMBER_EVENTS = 50
+"""Events shown with a member."""
+
+CANNOT_MOVE: Mapping[str, str] = {
+    "forwarding": "it is being forwarded, and in no line",
+    "connecting": "a member has answered it",
+    "talking": "it is being talked",
+    "sent": "it has left the line for a step",
+}
+"""Why a call in this state can't be moved."""
+
+
+class GroupFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What people are shown of a group beside the engine's picture."""
+
+    service_level: float
+    """Seconds."""
+    nobody_since: float | None
+    """Since when nobody is online on any switch, in epoch seconds; None while somebody is."""
+
+
+class Desk(Protocol):
+    """What the daemon offers."""
+
+    @property
+    def version(self) -> str:
+        """The version that runs."""
+
+    @property
+    def board(self) -> Board:
+        """What happened lately."""
+
+    def picture(self) -> Picture:
+        """Return everything at this moment."""
+
+    def group_facts(self) -> Mapping[str, GroupFacts]:
+        """Return what the picture doesn't say, by group."""
+
+    def order(self, given: Order) -> bool:
+        """Hand *given* to the engine, and wait until it was handled and the board was told.
+
+        Returns False when that took too long: what came of it is then not known.
+        """
+
+    def reload(self) -> Reloaded | Problem:
+        """Read the configuration again and take it over; with errors the one that runs stays."""
+
+
+class RefusedError(Exception):
+    """A request that is not carried out; what is said about it is in `problem`."""
+
+    def __init__(self, problem: Problem) -> None:
+        """Refuse with *problem*."""
+        super().__init__(problem.error)
+        self.problem = problem
+
+
+def refuse(code: Code, error: str, remedy: str) -> RefusedError:
+    """Return the error that refuses a request."""
+    return RefusedError(Problem(code=code, error=error, remedy=remedy))
+
+
+# --- asking -----------------------------------------------------------------------------------------------------------
+
+
+def status(desk: Desk, query: StatusQuery) -> Status:
+    """Return everything, or one group with its members and calls."""
+    picture, groups = desk.picture(), _groups(desk)
+    today = desk.board.today(picture.t)
+    members, calls = picture.members, _in_order(picture)
+    if query.group:
+        group = _group(groups, query.group)
+        groups, today = {group.id: group}, group.today
+        members = tuple(m for m in members if m.id in group.members)
+        calls = tuple(c for c in calls if c.group == group.id)
+    return Status(
+        t=picture.t,
+        version=desk.version,
+        seq=desk.board.last,
+        switches=picture.switches,
+        groups=tuple(groups.values()),
+        members=members,
+        calls=calls,
+        today=today,
+    )
+
+
+def groups(desk: Desk) -> Groups:
+    """Return all groups."""
+    return Groups(t=desk.picture().t, groups=tuple(_groups(desk).values()))
+
+
+def group(desk: Desk, name: str) -> GroupDetail:
+    """Return one group with its members and calls."""
+    picture = desk.picture()
+    found = _group(_groups(desk), name)
+    members = {member.id: member for member in picture.members}
+    return GroupDetail(
+        t=picture.t,
+        group=found,
+        members=tuple(members[each] for each in found.members if each in members),
+        calls=tuple(call for call in _in_order(picture) if call.group == name),
+    )
+
+
+def members(desk: Desk) -> Members:
+    """Return all members."""
+    picture = desk.picture()
+    return Members(t=picture.t, members=picture.members)
+
+
+def member(desk: Desk, name: str) -> MemberDetail:
+    """Return one member, and what happened to him last."""
+    picture = desk.picture()
+    found = _member(picture, name)
+    return MemberDetail(t=picture.t, member=found, events=desk.board.past(EventQuery(member=name, last=MEMBER_EVENTS)))
+
+
+def calls(desk: Desk) -> Calls:
+    """Return all calls that are not over."""
+    picture = desk.picture()
+    return Calls(t=picture.t, calls=_in_order(picture))
+
+
+def call(desk: Desk, name: str) -> CallDetail:
+    """Return one call and its story; one that is over as long as its story is kept."""
+    picture = desk.picture()
+    found = next((each for each in picture.calls if each.id == name), None)
+    events = desk.board.of_call(name)
+    if found is None and not events:
+        raise _no_call(name)
+    return CallDetail(t=picture.t, id=name, call=found, events=events)
+
+
+def recent(desk: Desk, query: EventQuery) -> Events:
+    """Return past events."""
+    return Events(t=desk.picture().t, events=desk.board.past(query), seq=desk.board.last)
+
+
+def begin_watch(desk: Desk, watch: Watch) -> bytes:
+    """Have *watch* hear of what comes; return the lines of what it wants of the past."""
+    board, query = desk.board, watch.query
+    newest = board.catch_up()
+    past = b""
+    if query.after is not None and query.after > newest:
+        past = _missed(desk, "the journal's numbers have begun anew: this daemon keeps another state")
+        query = EventQuery(last=0)
+    elif query.after is not None and query.after < board.evicted:
+        past = _missed(desk, f"events {query.after + 1} to {board.evicted} are not kept here any more")
+    elif query.after is None and query.last is None:
+        query = EventQuery(last=0)
+    past += b"".join(wire_line(event) for event in board.past(query))
+    board.watch(watch)
+    return past
+
+
+def _missed(desk: Desk, text: str) -> bytes:
+    return wire_line(Notice(notice="missed", t=desk.picture().t, seq=desk.board.last, text=text))
+
+
+# --- telling ----------------------------------------------------------------------------------------------------------
+
+
+def duty(desk: Desk, name: str, order: DutyOrder, by: str) -> MemberDone:
+    """Log a member in or out, or pause him; during a ring or talk it counts after it (M3)."""
+    _printable("reason", order.reason)
+    _member(desk.picture(), name)
+    since = desk.board.catch_up()
+    _handled(desk, Duty(name, order.duty, order.reason, by))
+    after = _member(desk.picture(), name)
+    told = any(isinstance(e.record, MemberChanged) for e in desk.board.past(EventQuery(member=name, after=since)))
+    if not told or after.duty != order.duty:
+        raise refuse("refused", f"{name} is {after.state} all the same", "somebody else changed it; try again")
+    done = {"in": "logged in", "out": "logged out", "paused": "paused"}[order.duty]
+    later = "" if after.state not in ("talking", "ringing") else "; it counts after the call he has"
+    return MemberDone(done=f"{name} is {done}{later}", member=after)
+
+
+def move(desk: Desk, name: str, order: MoveOrder, by: str) -> CallDone:
+    """Move a waiting call to another group, or to the head of its line."""
+    picture = desk.picture()
+    before = _call(desk, picture, name)
+    if order.group:
+        _group({each.id: each for each in picture.groups}, order.group)
+    since = desk.board.catch_up()
+    _handled(desk, Move(call=name, group=order.group, by=by))
+    after = _find_call(desk.picture(), name)
+    target = order.group or before.group
+    began = [e for e in desk.board.past(EventQuery(call=name, after=since)) if isinstance(e.record, VisitBegan)]
+    if any(e.group == target for e in began):
+        return CallDone(done=f"{name} {_came_to(after, target)}", call=after)
+    if after is None:
+        raise refuse("refused", f"call {name} has just ended", "there is nothing left to move")
+    if not order.group and after.position == 1:
+        return CallDone(done=f"{name} is at the head of {after.group} already", call=after)
+    why = CANNOT_MOVE.get(after.state, f"it is {after.state}")
+    remedy = "name a group" if after.state == "forwarding" else "only a call that waits can be moved"
+    raise refuse("refused", f"call {name} was not moved: {why}", remedy)
+
+
+def _came_to(after: CallView | None, target: str) -> str:
+    if after is None:
+        return f"went to {target} and has ended since"
+    if after.state == "waiting" and after.group == target:
+        return f"is number {after.position} in {target}"
+    return f"went to {target}, whose step for it was taken at once; it is {after.state} now"
+
+
+def hangup(desk: Desk, name: str, by: str) -> CallDone:
+    """End a call, whatever it does."""
+    _call(desk, desk.picture(), name)
+    since = desk.board.catch_up()
+    _handled(desk, Hangup(name, by))
+    after = _find_call(desk.picture(), name)
+    ends = [e.record for e in desk.board.past(EventQuery(call=name, after=since)) if isinstance(e.record, CallEnded)]
+    if after is not None or not ends:
+        state = "unknown" if after is None else after.state
+        raise refuse("refused", f"call {name} was not ended; it is {state}", "look at its events")
+    return CallDone(done=f"{name} has ended: {ends[-1].reason}", call=None)
+
+
+def reload(desk: Desk) -> Reloaded:
+    """Read the configuration again and take it over."""
+    answer = desk.reload()
+    if isinstance(answer, Problem):
+        raise RefusedError(answer)
+    return answer
+
+
+def _handled(desk: Desk, order: Order) -> None:
+    if not desk.order(order):
+        raise refuse("held_up", "the daemon is held up; whether it was done is not known", "look, and try again")
+
+
+# --- looking up -------------------------------------------------------------------------------------------------------
+
+
+def shown(name: str) -> str:
+    """Return a name as an error may repeat it: printable, and not long."""
+    return clean(name if len(name) <= NAME_SHOWN else name[:NAME_SHOWN] + "…")
+
+
+def _printable(field: str, text: str) -> None:
+    if not text.isprintable():
+        raise refuse("bad_request", f"{field} has characters that can't be printed", "send plain text in one line")
+
+
+def _groups(desk: Desk) -> dict[str, GroupStatus]:
+    picture, facts = desk.picture(), desk.group_facts()
+    return {view.id: _group_status(desk, view, facts, picture.t) for view in picture.groups}
+
+
+def _group_status(desk: Desk, view: GroupView, facts: Mapping[str, GroupFacts], now: float) -> GroupStatus:
+    known = facts.get(view.id, GroupFacts(service_level=0.0, nobody_since=None))
+    return GroupStatus(
+        **{name: getattr(view, name) for name in GroupView.__struct_fields__},
+        service_level_seconds=known.service_level,
+        nobody_since=known.nobody_since,
+        today=desk.board.today_of(view.id, now),
+    )
+
+
+def _group(found: Mapping[str, _Group], name: str) -> _Group:
+    if name not in found:
+        known = ", ".join(list(found)[:10]) or "none is configured"
+        raise refuse("not_found", f"there is no group {shown(name)}", f"groups are: {known}")
+    return found[name]
+
+
+def _member(picture: Picture, name: str) -> MemberView:
+    for each in picture.members:
+        if each.id == name:
+            return each
+    known = ", ".join(each.id for each in picture.members[:10]) or "none is configured"
+    raise refuse("not_found", f"there is no member {shown(name)}", f"members are: {known}")
+
+
+def _find_call(picture: Picture, name: str) -> CallView | None:
+    return next((each for each in picture.calls if each.id == name), None)
+
+
+def _call(desk: Desk, picture: Picture, name: str) -> CallView:
+    found = _find_call(picture, name)
+    if found is None and desk.board.of_call(name):
+        raise refuse("refused", f"call {name} has ended", "there is nothing left to do with it")
+    if found is None:
+        raise _no_call(name)
+    return found
+
+
+def _no_call(name: str) -> RefusedError:
+    return refuse(
+        "not_found", f"there is no call {shown(name)}", "fsqueue call list, or /v1/calls, shows those there are"
+    )
+
+
+def _in_order(picture: Picture) -> tuple[CallView, ...]:
+    """Return the calls, those in line first, then by joining."""
+    return tuple(sorted(picture.calls, key=lambda c: (c.state != "waiting", c.group, c.position, c.joined, c.id)))

@@ -1,0 +1,259 @@
+"""What is said over the control API: requests, answers and the lines of the event stream, as types. No framework here.
+
+Times are epoch seconds of the daemon's clock, durations are seconds. An error is data as well: a `Problem`, whose
+`code` is for programs, `error` says what is wrong, and `remedy` what to do.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from fsqueue.engine.messages import Record
+from fsqueue.engine.view import CallView, GroupView, MemberView, SwitchView
+
+MAX_BODY = 64 * 1024
+"""Bytes of a request's body."""
+
+MAX_EVENTS = 2000
+"""Events that one answer can hold, and that are kept for who comes back."""
+
+Id = Annotated[str, Meta(max_length=64)]
+"""Of a group or a member; long enough for every one there is."""
+
+Word = Annotated[str, Meta(max_length=200)]
+"""A short text of people's; printable, which is looked at apart from the length."""
+
+Code = Literal[
+    "bad_request", "unauthorized", "forbidden", "not_found", "not_allowed", "refused", "too_large",
+    "invalid_configuration", "overloaded", "held_up", "failed",
+]  # fmt: skip
+
+STATUS: dict[Code, int] = {
+    "bad_request": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "not_allowed": 405,
+    "refused": 409,
+    "too_large": 413,
+    "invalid_configuration": 409,
+    "overloaded": 503,
+    "held_up": 503,
+    "failed": 500,
+}
+"""The HTTP status each code comes with."""
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a request was not carried out."""
+
+    code: Code
+    error: str
+    remedy: str
+    details: tuple[str, ...] = ()
+    """One line each: a configuration's problems as ``file:line: path: what is wrong; what would be right``."""
+
+
+# --- requests ---------------------------------------------------------------------------------------------------------
+
+
+class Nothing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A request that says nothing but its path."""
+
+
+class DutyOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A member logs in or resumes (`in`), logs out, or is paused, why *reason* says."""
+
+    duty: Literal["in", "out", "paused"]
+    reason: Word = ""
+
+
+class MoveOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A call goes to another *group*, or, where none is named, to the head of its line."""
+
+    group: Id = ""
+
+
+class StatusQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What of the state is wanted: everything, or one *group* with its members and calls."""
+
+    group: Id = ""
+
+
+class EventQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which events are wanted; what is left empty doesn't choose."""
+
+    group: Id = ""
+    member: Id = ""
+    call: Word = ""
+    caller: Word = ""
+    """Part of a caller's number or name, in any case."""
+    after: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    """Only those with a higher number; who comes back names the last one he has."""
+    last: Annotated[int, Meta(ge=0, le=MAX_EVENTS)] | None = None
+    """Begin with so many past ones, at most."""
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """What ended since midnight, local time. calls = answered + missed.
+
+    `service_level` = answered within the group's service_level_seconds / calls, from 0 to 1. Waits are those of all
+    these calls, answered and missed, from joining until answered or gone. None: there was no call.
+    """
+
+    calls: int = 0
+    answered: int = 0
+    missed: int = 0
+    within: int = 0
+    """Answered within service_level_seconds."""
+    service_level: float | None = None
+    wait_average: float | None = None
+    wait_longest: float | None = None
+    by_reason: dict[str, int] = {}
+
+
+class GroupStatus(GroupView, frozen=True, kw_only=True):
+    """A group with its figures of today."""
+
+    service_level_seconds: float
+    nobody_since: float | None
+    """Since when all of its members have been away, on every switch; None while somebody is online."""
+    today: Figures
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything at one moment."""
+
+    t: float
+    version: str
+    seq: int
+    """Number of the newest event that is in it: a stream asked for what comes after it misses nothing."""
+    switches: tuple[SwitchView, ...]
+    groups: tuple[GroupStatus, ...]
+    members: tuple[MemberView, ...]
+    calls: tuple[CallView, ...]
+    today: Figures
+    """Of all groups, or of the one asked for."""
+
+
+class EventHead(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="event"):
+    """One thing that happened, as people read it: what a reader of any version understands of an `Event`."""
+
+    seq: int
+    """Rises by one from event to event, across restarts."""
+    t: float
+    kind: str
+    words: str
+    """One printable line."""
+    call: str = ""
+    group: str = ""
+    member: str = ""
+    number: str = ""
+    """The caller's, as he sends it; empty where he hides it."""
+    name: str = ""
+
+
+class Event(EventHead, frozen=True, kw_only=True, tag_field="type", tag="event"):
+    """One thing that happened, with its record."""
+
+    record: Record
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="notice"):
+    """What the stream itself has to say."""
+
+    notice: Literal["heartbeat", "missed", "dropped", "ending"]
+    """`missed`: events between the one named last and the next are not kept here any more; `dropped`: the reader was
+    too slow, this is the last line; `ending`: the daemon ends.
+    """
+    t: float
+    seq: int
+    """The newest event there is; for `dropped` the last one that was sent or passed over: come back after it."""
+    text: str = ""
+
+
+Line = Event | Notice
+"""One line of the stream."""
+
+
+class Groups(msgspec.Struct, frozen=True, kw_only=True):
+    """All groups."""
+
+    t: float
+    groups: tuple[GroupStatus, ...]
+
+
+class GroupDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """One group, who is in it and who waits; calls in line first, in their order."""
+
+    t: float
+    group: GroupStatus
+    members: tuple[MemberView, ...]
+    calls: tuple[CallView, ...]
+
+
+class Members(msgspec.Struct, frozen=True, kw_only=True):
+    """All members."""
+
+    t: float
+    members: tuple[MemberView, ...]
+
+
+class MemberDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """One member, and what happened to him last."""
+
+    t: float
+    member: MemberView
+    events: tuple[Event, ...]
+
+
+class Calls(msgspec.Struct, frozen=True, kw_only=True):
+    """All calls that are not over: those in line first, in the order in which they joined."""
+
+    t: float
+    calls: tuple[CallView, ...]
+
+
+class CallDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """One call and what happened to it, with the reasons. `call` is null when it is over."""
+
+    t: float
+    id: str
+    call: CallView | None
+    events: tuple[Event, ...]
+
+
+class Events(msgspec.Struct, frozen=True, kw_only=True):
+    """Past events, oldest first."""
+
+    t: float
+    seq: int
+    """The newest event there is, chosen or not."""
+    events: tuple[Event, ...]
+
+
+class MemberDone(msgspec.Struct, frozen=True, kw_only=True):
+    """A change was made; the member as he is after it."""
+
+    done: str
+    member: MemberView
+
+
+class CallDone(msgspec.Struct, frozen=True, kw_only=True):
+    """A change was made; the call as it is after it, null when it is over."""
+
+    done: str
+    call: CallView | None
+
+
+class Reloaded(msgspec.Struct, frozen=True, kw_only=True):
+    """The configuration was taken over."""
+
+    done: str
+    warnings: tuple[str, ...] = ()
