@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import os
 import signal
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
-from queue import SimpleQueue
 
 import gevent
 from gevent.event import Event
@@ -52,6 +49,8 @@ from fsqueue.journal.entries import Gap, Unknown
 from fsqueue.journal.segments import JournalError
 from fsqueue.journal.words import Names, line
 from fsqueue.journal.writer import Journal
+from fsqueue.logs import LogFormat, start_logging
+from fsqueue.notify import Notifier, attend
 from fsqueue.owner import Owner
 from fsqueue.places import config_path, state_path
 from fsqueue.switch.arrivals import Arrivals
@@ -150,6 +149,11 @@ class Daemon:
             gevent.sleep(0.01)
         return ready
 
+    def switches_in_words(self) -> str:
+        """Return one line on which switches are in reach, and what keeps the others out of it."""
+        drivers = self._drivers.items()
+        return "; ".join(f"{key}: {'in reach' if one.up else one.trouble or 'connecting'}" for key, one in drivers)
+
     def _known(self, key: str) -> bool:
         switch = self.owner.engine.state.switches.get(key)
         return switch is not None and switch.known
@@ -181,7 +185,8 @@ class Daemon:
 
     def _log(self, record: Record, _: float) -> None:
         chatty = isinstance(record, TurnUsed | Checkpoint)
-        log.log(logging.DEBUG if chatty else logging.INFO, "%s", line(record, self.names))
+        level = logging.DEBUG if chatty else logging.INFO
+        log.log(level, "%s", line(record, self.names), extra={"record": record})
         self.names.learn(record)
 
 
@@ -216,14 +221,14 @@ def split_address(address: str) -> tuple[str, int]:
 # --- as a program -------------------------------------------------------------------------------------------------------
 
 
-def main(config: str | None, state: str | None) -> int:
+def main(config: str | None, state: str | None, log_format: LogFormat = "text") -> int:
     """Run the daemon in the foreground until SIGTERM or SIGINT; return the exit code."""
     path = config_path(config)
     loaded = load(path)
     _report(loaded)
     if loaded.configuration is None:
         return EXIT_CONFIGURATION
-    listener = start_logging()
+    listener = start_logging(log_format)
     try:
         return _run(path, loaded.configuration, state)
     finally:
@@ -233,21 +238,6 @@ def main(config: str | None, state: str | None) -> int:
 def _report(loaded: Loaded) -> None:
     for problem in loaded.problems:
         sys.stderr.write(f"{problem}\n")
-
-
-def start_logging() -> QueueListener:
-    """Log to standard error from a thread of its own: a terminal or a pipe that is not read must not hold up calls."""
-    handler = logging.StreamHandler(sys.stderr)
-    # Under systemd the journal stamps every line itself.
-    stamp = "" if "JOURNAL_STREAM" in os.environ else "%(asctime)s "
-    handler.setFormatter(logging.Formatter(stamp + "%(levelname)-7s %(message)s"))
-    lines: SimpleQueue[logging.LogRecord] = SimpleQueue()
-    root = logging.getLogger()
-    root.setLevel(logging.INFO)
-    root.handlers = [QueueHandler(lines)]
-    listener = QueueListener(lines, handler)
-    listener.start()
-    return listener
 
 
 def _run(path: Path, configuration: Configuration, state: str | None) -> int:
@@ -262,13 +252,18 @@ def _run(path: Path, configuration: Configuration, state: str | None) -> int:
         log.error("can't listen for the dialplan at %s: %s; change listen.dialplan or end who has it", address, error)
         return EXIT_FAILED
     log.info("fsqueue takes calls at %s", configuration.listen.dialplan)
-    _until_told(path, daemon)
+    notifier = Notifier()
+    notifier.ready(daemon.switches_in_words())
+    attending = gevent.spawn(attend, notifier, lambda: daemon.owner.progress, daemon.switches_in_words)
+    _until_told(path, daemon, notifier)
+    attending.kill()
+    notifier.stopping()
     log.info("stopping; callers who wait stay on hold in FreeSWITCH for a minute, for the next start to find them")
     daemon.stop()
     return 0
 
 
-def _until_told(path: Path, daemon: Daemon) -> None:
+def _until_told(path: Path, daemon: Daemon, notifier: Notifier) -> None:
     """Wait for SIGTERM or SIGINT; SIGHUP takes over the file. The handlers only set flags, the work is done here."""
     told = Event()
     stop = [False]
@@ -284,7 +279,9 @@ def _until_told(path: Path, daemon: Daemon) -> None:
         told.clear()
         if stop[0]:
             break
+        notifier.reloading()
         _reload(path, daemon)
+        notifier.ready(daemon.switches_in_words())
     for handler in handlers:
         handler.cancel()
 

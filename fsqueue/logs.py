@@ -1,0 +1,108 @@
+"""The log: one line for each thing that happens, on standard error, for people or for programs.
+
+Where standard error is systemd's journal, lines bear a priority and no time, since the journal has its own.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from logging.handlers import QueueHandler, QueueListener
+from queue import SimpleQueue
+from typing import IO, Literal
+
+import msgspec
+
+from fsqueue.engine.messages import Record
+from fsqueue.journal.entries import RECORD_KINDS
+
+LogFormat = Literal["text", "json"]
+
+_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
+_DEBUG = 7
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A line of the JSON format: *t* in epoch seconds; *kind* and *record* where a call or a member is concerned."""
+
+    t: float
+    level: str
+    logger: str
+    text: str
+    kind: str = ""
+    record: Record | None = None
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line without its end."""
+        given = getattr(record, "record", None)
+        known = given if isinstance(given, RECORD_KINDS) else None
+        line = Line(
+            t=round(record.created, 6),
+            level=record.levelname.lower(),
+            logger=record.name,
+            text=super().format(record),
+            kind=type(known).__name__ if known is not None else "",
+            record=known,  # type: ignore[arg-type] # RECORD_KINDS are what Record is made of
+        )
+        # All of it ASCII: what a caller sent can't be half a character here, nor an escape sequence of a terminal.
+        return json.dumps(msgspec.to_builtins(line)).replace("\x7f", "\\u007f")
+
+
+class JournalFormatter(logging.Formatter):
+    """Puts the priority where systemd's journal looks for it, before every line: it takes each for an entry of its own."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        """Put it before what *inner* makes."""
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, or the lines of a traceback."""
+        mark = f"<{priority(record.levelno)}>"
+        return "\n".join(mark + line for line in self._inner.format(record).splitlines() or [""])
+
+
+def priority(level: int) -> int:
+    """Return syslog's number, 2 to 7, for one of logging's levels."""
+    return next((number for low, number in _PRIORITIES if level >= low), _DEBUG)
+
+
+def formatter(chosen: LogFormat, *, journal: bool) -> logging.Formatter:
+    """Return what makes the lines of the format *chosen*; *journal* where systemd's journal reads them."""
+    if chosen == "json":
+        inner: logging.Formatter = JsonFormatter("%(message)s")
+    else:
+        inner = logging.Formatter("%(message)s" if journal else "%(asctime)s %(levelname)-7s %(message)s")
+    return JournalFormatter(inner) if journal else inner
+
+
+def is_journal(stream: IO[str], environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether *stream* is read by systemd's journal.
+
+    The variable alone says little: what a service started passes it on, with another standard error.
+    """
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return environ.get("JOURNAL_STREAM", "") == f"{status.st_dev}:{status.st_ino}"
+
+
+def start_logging(chosen: LogFormat = "text") -> QueueListener:
+    """Log to standard error from a thread of its own: a terminal or a pipe that is not read must not hold up calls."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter(chosen, journal=is_journal(sys.stderr)))
+    lines: SimpleQueue[logging.LogRecord] = SimpleQueue()
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    root.handlers = [QueueHandler(lines)]
+    listener = QueueListener(lines, handler)
+    listener.start()
+    return listener
