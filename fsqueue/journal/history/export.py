@@ -1,0 +1,57 @@
+"""Calls as CSV and as JSON lines, for other programs.
+
+The columns of the CSV, and their order, are those of `queries.CallRow`; new ones are only ever put behind them.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import re
+from collections.abc import Iterable
+from typing import IO
+
+import msgspec
+
+from fsqueue.journal.history.queries import CallRow
+
+_PHONE = re.compile(r"\+?[0-9*#]*")
+_TIMES = ("came", "ended")
+
+
+def json_lines(rows: Iterable[CallRow], out: IO[bytes]) -> int:
+    """Write each call as one JSON object on a line of its own; return how many there were."""
+    count = 0
+    for row in rows:
+        out.write(msgspec.json.encode(row) + b"\n")
+        count += 1
+    return count
+
+
+def csv_lines(rows: Iterable[CallRow], out: IO[str], zone: datetime.tzinfo) -> int:
+    """Write the calls as CSV with a heading, times as ISO 8601 in *zone*; return how many there were.
+
+    What callers sent is text: where a spreadsheet would take it for a formula, an apostrophe stands before it.
+    """
+    writer = csv.writer(out)
+    writer.writerow(CallRow.__struct_fields__)
+    count = 0
+    for row in rows:
+        writer.writerow([_cell(name, getattr(row, name), zone) for name in CallRow.__struct_fields__])
+        count += 1
+    return count
+
+
+def _cell(name: str, value: object, zone: datetime.tzinfo) -> str:
+    if value is None:
+        return ""
+    if name in _TIMES and isinstance(value, float):
+        return datetime.datetime.fromtimestamp(value, zone).isoformat(timespec="milliseconds")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    text = " ".join(value) if isinstance(value, tuple) else str(value)
+    if text.startswith(("=", "+", "-", "@", "\t", "\r")) and not _PHONE.fullmatch(text):
+        return "'" + text
+    return text

@@ -1,0 +1,168 @@
+"""Taking callers out of what is kept: one person's calls when he asks for it, all calls after a time.
+
+A call stays as a count, with its times, group and end; its caller's number and name, and what staff noted about it, go. In the
+history that is an update. In the journal the entries are written anew without them: the whole segment into a file of its own,
+which then takes the old one's place, so that a crash leaves one or the other. Only segments that nobody appends to any more are
+touched; what stands in the newest waits in the table `scrubs` until there is a newer one, at the latest after the next start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fsqueue.engine.messages import CalledBack, CallOpened, Forgotten, Relegged
+from fsqueue.journal.entries import CorruptLineError, Entry, decode
+from fsqueue.journal.segments import first_seq, segments
+
+AT_ONCE = 500
+"""Calls that one `Forgotten` names at most: its line stays short."""
+
+_WITH_CALLER = (CallOpened.__name__, Relegged.__name__)
+
+
+def orders(db: sqlite3.Connection, number: str, by: str = "") -> list[Forgotten]:
+    """Return the records that make the caller *number* forgotten, as the history knows his calls; none when it knows none.
+
+    Calls in progress are left out: the queue still needs them. `+` and `00` at the beginning make no difference.
+    """
+    calls = [row[0] for row in db.execute(_CALLS_OF, spellings(number))]
+    return [Forgotten(calls=tuple(calls[at : at + AT_ONCE]), by=by) for at in range(0, len(calls), AT_ONCE)]
+
+
+_CALLS_OF = "SELECT id FROM calls WHERE caller_number <> '' AND caller_number IN (?, ?, ?) AND ended IS NOT NULL ORDER BY came, id"
+
+
+def spellings(number: str) -> tuple[str, str, str]:
+    """Return the ways in which *number* may stand in the history: providers write ``+48…``, ``0048…`` and ``48…``."""
+    plain = number.removeprefix("+") if number.startswith("+") else number.removeprefix("00")
+    return plain, f"+{plain}", f"00{plain}"
+
+
+# --- the journal --------------------------------------------------------------------------------------------------------
+
+
+def scrub(db: sqlite3.Connection, directory: Path) -> int:
+    """Write the segments that hold calls of `scrubs` anew without their callers; return how many were.
+
+    The newest segment is left alone, and so are, in the table, the calls that reach into it.
+
+    Raises:
+        OSError: a segment can't be written; what is left is done next time.
+    """
+    closed = segments(directory)[:-1]
+    if not closed:
+        return 0
+    newest = first_seq(segments(directory)[-1])
+    written = 0
+    for at, path in enumerate(closed):
+        end = first_seq(closed[at + 1]) if at + 1 < len(closed) else newest
+        rows = db.execute("SELECT call FROM scrubs WHERE first_seq < ? AND last_seq >= ?", (end, first_seq(path)))
+        calls = {row[0]: None for row in rows}
+        written += bool(calls) and _rewrite(path, lambda entry, of=calls: _call_of(entry) in of)  # type: ignore[misc]
+    db.execute("DELETE FROM scrubs WHERE last_seq < ?", (newest,))
+    return written
+
+
+def blank_before(directory: Path, before: float, after_seq: int = 0) -> int:
+    """Take every caller out of the segments whose last entry is older than *before* (epoch seconds).
+
+    Segments that begin at or before entry *after_seq* have been dealt with and are not looked at. Returns the number of the
+    first entry of the last segment that has been dealt with now.
+
+    Raises:
+        OSError: a segment can't be written.
+    """
+    for path in segments(directory)[:-1]:
+        if first_seq(path) > after_seq and path.stat().st_mtime < before:
+            _rewrite(path, lambda _: True)
+            after_seq = first_seq(path)
+    return after_seq
+
+
+def prune(db: sqlite3.Connection, before: float) -> int:
+    """Remove calls that came before *before* (epoch seconds), with all that belongs to them; return how many there were.
+
+    Intervals of members that ended before it go too.
+    """
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        db.execute("CREATE TEMP TABLE IF NOT EXISTS old (call TEXT PRIMARY KEY)")
+        db.execute("DELETE FROM old")
+        db.execute("INSERT INTO old SELECT id FROM calls WHERE came < ?", (before,))
+        for table, column in _OF_A_CALL:
+            db.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT call FROM old)")  # noqa: S608 - those below
+        db.execute("DELETE FROM states WHERE began < ? AND ended < ?", (before, before))
+        count = int(db.execute("SELECT count(*) FROM old").fetchone()[0])
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    return count
+
+
+_OF_A_CALL = (
+    ("visits", "call"),
+    ("offers", "call"),
+    ("talks", "call"),
+    ("decisions", "call"),
+    ("callbacks", "call"),
+    ("calls", "id"),
+)
+
+
+def _call_of(entry: Entry) -> str | None:
+    record = entry.record
+    return record.call if isinstance(record, CallOpened | Relegged | CalledBack) else None
+
+
+def _rewrite(path: Path, wanted: Callable[[Entry], bool]) -> bool:
+    """Write *path* anew with the callers of the *wanted* entries blanked; tell whether anything was to be changed."""
+    new = path.with_suffix(".jsonl.new")
+    changed = False
+    before = path.stat()
+    with path.open("rb") as old, open(new, "wb", opener=_private) as out:
+        for line in old:
+            blank = _blanked(line, wanted)
+            changed = changed or blank != line
+            out.write(blank)
+        out.flush()
+        os.fsync(out.fileno())
+    if not changed:
+        new.unlink()
+        return False
+    # Its age decides when it is too old, and is that of its entries.
+    os.utime(new, ns=(before.st_atime_ns, before.st_mtime_ns))
+    new.replace(path)
+    return True
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _blanked(line: bytes, wanted: Callable[[Entry], bool]) -> bytes:
+    try:
+        entry = decode(line)
+    except CorruptLineError:
+        # Nobody can say whose it is. It is no entry, and readers pass over it with or without its text.
+        return line
+    if _call_of(entry) is None or not wanted(entry):
+        return line
+    # Fields that a later version put there are kept, so the line is changed as what it is and not by way of our types.
+    fields: dict[str, Any] = msgspec.json.decode(entry.line)
+    if fields["kind"] in _WITH_CALLER:
+        fields["caller"] = {**fields["caller"], "number": "", "name": ""}
+    else:
+        fields["note"] = ""
+    if fields == msgspec.json.decode(entry.line):
+        return line
+    # Escaped to ASCII, and DEL by hand: as the journal promises, the line can be shown on a terminal as it is.
+    text = json.dumps(fields, separators=(",", ":")).replace("\x7f", "\\u007f")
+    return text.encode() + b"\n"

@@ -1,0 +1,58 @@
+"""The daemon's side of the history: starts the process that keeps it, and starts it again when it ends."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import gevent
+from gevent import subprocess
+
+log = logging.getLogger(__name__)
+
+LONGEST = 60.0
+"""Seconds between attempts at most, when it ends again and again."""
+
+
+class HistoryProcess:
+    """Keeps the history below *state* while the daemon runs. *keep_days* as `following.Follower` has it."""
+
+    def __init__(self, state: Path, keep_days: float = 0.0) -> None:
+        self._command = [
+            *(sys.executable, "-m", "fsqueue.journal.history.following"),
+            *(str(state), "--keep-days", f"{keep_days:g}"),
+        ]
+        self._process: Any = None
+        self._greenlet: Any = None
+
+    def start(self) -> None:
+        """Start it; returns at once."""
+        self._greenlet = gevent.spawn(self._run)
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """End it, and wait *timeout* seconds at most; a history that is behind catches up at the next start."""
+        if self._greenlet is not None:
+            self._greenlet.kill()
+        if self._process is None:
+            return
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _run(self) -> None:
+        pause = 1.0
+        while True:
+            try:
+                self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE)
+                code = self._process.wait()
+                self._process.stdin.close()
+            except OSError as error:
+                code = error
+            log.error("history: its process ended (%s); starting it again in %g s; calls go on", code, pause)
+            gevent.sleep(pause)
+            pause = min(LONGEST, pause * 2)
