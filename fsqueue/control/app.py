@@ -21,7 +21,7 @@ from fsqueue.control.endpoints import (
     read_query,
     respond,
 )
-from fsqueue.control.handlers import Desk, RefusedError, begin_watch
+from fsqueue.control.handlers import Desk, RefusedError, begin_watch, refuse
 from fsqueue.control.openapi import document
 from fsqueue.control.protocol import MAX_BODY, EventQuery, Notice, Problem
 from fsqueue.control.tokens import Tokens
@@ -126,7 +126,7 @@ class Control:
             if data:
                 yield data
         if watch.dropped:
-            yield self._notice("dropped", watch.seq, "you read too slowly; come back after this number")
+            yield self._notice("dropped", watch.sent, "you read too slowly; come back after this number")
         else:
             yield watch.take() + self._notice("ending", self._desk.board.catch_up(), "the daemon ends")
 
@@ -216,16 +216,17 @@ def _query(req: falcon.Request) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in req.params.items():
         if not isinstance(value, str):
-            raise RefusedError(
-                Problem(code="bad_request", error="a parameter of the query is given twice", remedy="give each once")
-            )
+            raise refuse("bad_request", "a parameter of the query is given twice", "give each once")
         found[name] = value
     return found
 
 
 def _body(req: falcon.Request) -> bytes:
     """Return the body, or a byte more than it may have: never more than that comes into memory."""
-    data: bytes = req.env["wsgi.input"].read(MAX_BODY + 1)
+    try:
+        data: bytes = req.env["wsgi.input"].read(MAX_BODY + 1)
+    except OSError as error:  # no chunks where chunks were announced, or nothing for as long as is waited
+        raise refuse("bad_request", "the body broke off, or is not what its headers say", "send it again") from error
     return data
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from msgspec import UNSET
+
 from fsqueue.control.protocol import MAX_EVENTS, Event, EventQuery, Figures, Line
 from fsqueue.control.today import Today
 from fsqueue.control.wire import encode
@@ -45,7 +47,9 @@ class Watch:
         self.dropped = False
         """He was too slow; his queue is empty and nothing comes any more."""
         self.seq = 0
-        """The newest event he was handed, or that was not for him."""
+        """The newest event that was queued for him, or was not for him."""
+        self.sent = 0
+        """The newest event when his lines were last taken: all up to it that is for him is on its way to him."""
         self._wake = wake
         self._limit = limit
         self._lines: deque[bytes] = deque()
@@ -65,6 +69,8 @@ class Watch:
         """Return all lines that are queued, each with its line feed; empty when there are none."""
         data = b"".join(self._lines)
         self._lines.clear()
+        if not self.dropped:
+            self.sent = self.seq
         return data
 
     def __len__(self) -> int:
@@ -202,10 +208,10 @@ class Board:
     def past(self, query: EventQuery) -> tuple[Event, ...]:
         """Return the kept events that *query* chooses, oldest first."""
         self.catch_up()
-        after = -1 if query.after is None else query.after
+        after = -1 if query.after is UNSET else query.after
         chosen: list[Event] = []
         for event in reversed(self._recent):
-            if event.seq <= after or (query.last is not None and len(chosen) >= query.last):
+            if event.seq <= after or (query.last is not UNSET and len(chosen) >= query.last):
                 break
             if chooses(query, event):
                 chosen.append(event)
@@ -231,7 +237,7 @@ class Board:
 
     def watch(self, watch: Watch) -> None:
         """Have *watch* hear of everything that comes after now."""
-        watch.seq = self.catch_up()
+        watch.seq = watch.sent = self.catch_up()
         self._watches[id(watch)] = watch
 
     def unwatch(self, watch: Watch) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
 import msgspec
+from msgspec import UNSET
 
 from fsqueue.control.board import Board, Watch, wire_line
 from fsqueue.control.protocol import (
@@ -188,12 +189,12 @@ def begin_watch(desk: Desk, watch: Watch) -> bytes:
     board, query = desk.board, watch.query
     newest = board.catch_up()
     past = b""
-    if query.after is not None and query.after > newest:
+    if query.after is not UNSET and query.after > newest:
         past = _missed(desk, "the journal's numbers have begun anew: this daemon keeps another state")
         query = EventQuery(last=0)
-    elif query.after is not None and query.after < board.evicted:
+    elif query.after is not UNSET and query.after < board.evicted:
         past = _missed(desk, f"events {query.after + 1} to {board.evicted} are not kept here any more")
-    elif query.after is None and query.last is None:
+    elif query.after is UNSET and query.last is UNSET:
         query = EventQuery(last=0)
     past += b"".join(wire_line(event) for event in board.past(query))
     board.watch(watch)

@@ -114,9 +114,8 @@ def _parameters(query: type[msgspec.Struct], schemas: dict[str, Any]) -> list[di
 
 
 def _given(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a value in a query, which is left out where the type has null."""
-    choices = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
-    return choices[0] if len(choices) == 1 else {key: value for key, value in schema.items() if key != "default"}
+    """Return the schema without its default: what is not in a query is not said."""
+    return {key: value for key, value in schema.items() if key != "default"}
 
 
 def _problems(codes: Iterable[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from fsqueue.engine.messages import Record
 from fsqueue.engine.view import CallView, GroupView, MemberView, SwitchView
@@ -91,9 +91,9 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     call: Word = ""
     caller: Word = ""
     """Part of a caller's number or name, in any case."""
-    after: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    after: Annotated[int, Meta(ge=0, le=2**53)] | UnsetType = UNSET
     """Only those with a higher number; who comes back names the last one he has."""
-    last: Annotated[int, Meta(ge=0, le=MAX_EVENTS)] | None = None
+    last: Annotated[int, Meta(ge=0, le=MAX_EVENTS)] | UnsetType = UNSET
     """Begin with so many past ones, at most."""
 
 

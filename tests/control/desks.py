@@ -1,0 +1,108 @@
+"""A desk without a daemon: the real engine and board, on a clock that the test sets, with no disk and no switch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fsqueue.control.board import Board
+from fsqueue.control.handlers import GroupFacts, Order
+from fsqueue.control.protocol import Problem, Reloaded
+from fsqueue.engine.engine import Engine
+from fsqueue.engine.messages import (
+    Answered,
+    Arrived,
+    Caller,
+    CallerGone,
+    Configure,
+    Connected,
+    Input,
+    Leg,
+    Reach,
+    Ringing,
+    Snapshot,
+    TalkEnded,
+)
+from fsqueue.engine.model import Group, HangUp, Member, Number, Plan
+from fsqueue.engine.view import Picture, picture
+
+T0 = 1_800_000_000.0
+
+PLAN = Plan(
+    members={
+        "anna": Member(id="anna", name="Anna Nowak", extension="1001", user="1001@example.com"),
+        "jan": Member(id="jan", name="Jan Kowalski", extension="1002", user="1002@example.com"),
+    },
+    groups={
+        "sales": Group(id="sales", name="Sales", extension="7001", members=("anna", "jan"), service_level=10.0),
+        "support": Group(id="support", members=("jan",), offline=HangUp()),
+        "night": Group(id="night"),
+    },
+    numbers={"48221234567": Number(id="48221234567", group="sales")},
+)
+
+
+class FakeDesk:
+    """Feed it inputs with `put`; `held_up` makes it a daemon that doesn't handle orders in time."""
+
+    version = "0.0.0"
+
+    def __init__(self, plan: Plan = PLAN, reachable: tuple[str, ...] = ("anna",)) -> None:
+        self.now = T0
+        self.engine = Engine(plan)
+        self.board = Board(1, lambda group: plan.groups[group].service_level if group in plan.groups else 0.0)
+        self.held_up = False
+        self.orders: list[Order] = []
+        self.reloads: Reloaded | Problem = Reloaded(done="taken over")
+        self.put(Configure(plan), *(Reach("main", member, True) for member in reachable))
+        self.put(Snapshot(switch="main", core="c1"))
+
+    def put(self, *inputs: Input) -> None:
+        for given in inputs:
+            for record in self.engine.handle(given, self.now).records:
+                self.board.observe(record, self.now)
+
+    # --- what callers and phones do ---
+
+    def arrive(self, call: str, *, to: str = "sales", name: str = "Caller", number: str = "+48600000001") -> None:
+        leg = Leg("main", f"leg-{call}")
+        self.put(
+            Arrived(leg=leg, arrival=f"arrival-{call}", new_call=call, to=to, caller=Caller(number=number, name=name))
+        )
+
+    def leave(self, call: str) -> None:
+        self.put(CallerGone(Leg("main", f"leg-{call}"), "NORMAL_CLEARING"))
+
+    def answer(self, call: str) -> None:
+        """Whoever rings for *call* first picks up, and they are connected."""
+        view = next(c for c in self.picture().calls if c.id == call)
+        offer = view.rings[0].offer
+        self.put(Ringing(offer), Answered(offer), Connected(call, offer))
+
+    def hang_up(self, call: str) -> None:
+        view = self.engine.state.calls[call]
+        self.put(TalkEnded(call, view.winner))
+
+    # --- a desk ---
+
+    def picture(self) -> Picture:
+        return picture(self.engine.state, self.now)
+
+    def group_facts(self) -> Mapping[str, GroupFacts]:
+        queues = self.engine.state.queues
+        return {
+            name: GroupFacts(
+                service_level=queue.group.service_level,
+                nobody_since=max(queue.away_since.values(), default=None),
+            )
+            for name, queue in queues.items()
+        }
+
+    def order(self, given: Order) -> bool:
+        self.orders.append(given)
+        if self.held_up:
+            return False
+        self.put(given)
+        return True
+
+    def reload(self) -> Reloaded | Problem:
+        return self.reloads
