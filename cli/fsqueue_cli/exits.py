@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import IntEnum
+from typing import ClassVar
 
 import click
 
@@ -35,7 +36,7 @@ MEANINGS: dict[Exit, str] = {
 class EndError(click.ClickException):
     """Ends the command with `exit_code`; `lines` are said on standard error, one fact each."""
 
-    exit_code: int = Exit.FAILED
+    exit_code: ClassVar[int] = Exit.FAILED
 
     def __init__(self, *lines: str) -> None:
         """Say *lines*, of which the last names the next step."""

@@ -12,8 +12,11 @@ import click
 from fsqueue_cli.demo import demo
 from fsqueue_cli.exits import Exit
 from fsqueue_cli.frame import CommandLine
-from fsqueue_cli.nouns import NOUNS
+from fsqueue_cli.history import history
+from fsqueue_cli.missed import missed
+from fsqueue_cli.report import report
 from fsqueue_cli.run import run
+from fsqueue_cli.verbs import NOUNS
 
 __all__ = ["Exit", "cli", "main"]
 
@@ -26,6 +29,8 @@ def cli() -> None:
 
 cli.add_command(run)
 cli.add_command(demo)
+for _command in (missed, report, history):
+    cli.add_command(_command)
 for _noun in NOUNS:
     cli.add_command(_noun)
 

@@ -1,0 +1,138 @@
+"""``fsqueue report``: how a day, a group, a number or a member did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+import msgspec
+
+from fsqueue.journal import reports
+from fsqueue.journal.reports import CallFigures, CallReport, MemberFigures, MemberReport
+from fsqueue_cli import talk
+from fsqueue_cli.files import json_option
+from fsqueue_cli.history_place import HistoryPlace, history, span_options
+from fsqueue_cli.nouns import Verb
+
+BAR = 24
+"""Characters of the longest bar."""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What ``fsqueue report --json`` prints: `calls`, or with ``--by member`` `members`."""
+
+    calls: CallReport | None = None
+    members: MemberReport | None = None
+
+
+@click.command(cls=Verb, gives=Report)
+@history
+@span_options("today")
+@click.option(
+    "--by", type=click.Choice(["group", "member", "number", "day", "hour"]), default="group", show_default=True,
+    help="What the rows are.",
+)  # fmt: skip
+@json_option
+def report(place: HistoryPlace, since: str, until: str, by: reports.By, as_json: bool) -> None:
+    """Count calls: offered, answered, missed, how long they waited and talked.
+
+    Everything of a call belongs to the moment it came, so calls = answered + missed + in progress, whatever the rows are. In a group's
+    row, "passed on" are calls that went from there to another group, where they are counted in turn.
+
+    SL, the service level, is answered within T ÷ (answered + missed), where T is service_level_seconds of the group a call was in
+    last. p95 is the least time that 95 % of the calls don't exceed. "Not taken" are offers that rang and were not answered.
+
+    With --by member the rows are members: offers rung, answered, not taken; time logged in, paused, ringing and talking by
+    the clock.
+
+    Example: fsqueue report --by hour --since yesterday --until yesterday
+    """
+    span = place.span(since, until)
+    with place.reading() as db:
+        if str(by) == "member":
+            given = Report(members=reports.members(db, span, place.now))
+        else:
+            given = Report(calls=reports.calls(db, span, by, place.zone, place.levels))
+    if as_json:
+        talk.give_json(given)
+    elif given.members is not None:
+        _give_members(given.members)
+    elif given.calls is not None:
+        _give_calls(given.calls)
+
+
+def bar(parts: Sequence[tuple[int, str]], most: int, width: int = BAR) -> str:
+    """Return *parts*, each a count and its sign, as a bar of *width* characters for *most*; whoever is there is seen."""
+    drawn = ""
+    for count, sign in parts:
+        length = round(count * width / most) if most else 0
+        drawn += sign * (max(1, length) if count else 0)
+    return drawn
+
+
+def _give_calls(found: CallReport) -> None:
+    columns = [
+        found.by,
+        "calls",
+        "answered",
+        "missed",
+        "SL",
+        "wait avg",
+        "p50",
+        "p95",
+        "longest",
+        "talk avg",
+        "p95",
+        "not taken",
+    ]
+    passed_on = found.by == "group"
+    if passed_on:
+        columns.insert(4, "passed on")
+    most = max((row.offered for row in found.rows), default=0)
+    rows = [_call_cells(row, passed_on=passed_on, most=most) for row in (*found.rows, found.total)]
+    talk.give_table([*columns, "█ answered ░ missed"], rows)
+    reasons = ", ".join(f"{reason} {count}" for reason, count in found.total.missed_by_reason.items())
+    if reasons:
+        talk.give(f"\nMissed: {reasons}\n")
+    if found.total.in_progress:
+        talk.give(f"In progress: {found.total.in_progress}\n")
+
+
+def _call_cells(row: CallFigures, *, passed_on: bool, most: int) -> list[str]:
+    level = f"{row.service_level:.0%}" if row.service_level is not None else "–"
+    cells = [row.key or "(none)", str(row.offered), str(row.answered), str(row.missed)]
+    cells += [str(row.passed_on)] if passed_on else []
+    cells += [level, *(clock(s) for s in (row.wait.average, row.wait.p50, row.wait.p95, row.wait.longest))]
+    cells += [clock(row.talk.average), clock(row.talk.p95), f"{row.not_taken} of {row.rung}"]
+    return [*cells, "" if row.key == "total" else bar(((row.answered, "█"), (row.missed, "░")), most)]
+
+
+def _give_members(found: MemberReport) -> None:
+    columns = ["member", "rung", "answered", "not taken", "ring avg", "talk avg", "p50", "p95", "longest"]
+    columns += ["in", "paused", "ringing", "talking", "█ answered ░ not taken"]
+    most = max((row.answered + row.not_taken for row in found.rows), default=0)
+    talk.give_table(columns, [_member_cells(row, most) for row in (*found.rows, found.total)])
+
+
+def _member_cells(row: MemberFigures, most: int) -> list[str]:
+    times = (row.ring.average, row.talk.average, row.talk.p50, row.talk.p95, row.talk.longest)
+    states = (row.seconds_in, row.seconds_paused, row.seconds_ringing, row.seconds_talking)
+    drawn = "" if row.key == "total" else bar(((row.answered, "█"), (row.not_taken, "░")), most)
+    return [
+        row.key,
+        str(row.rung),
+        str(row.answered),
+        str(row.not_taken),
+        *(clock(s) for s in (*times, *states)),
+        drawn,
+    ]
+
+
+def clock(seconds: float) -> str:
+    """Return seconds in little room: ``7 s``, ``2:05``, ``1:02:05``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,107 @@
+"""What a command says: data on standard output, talk on standard error, colour only on a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fsqueue.config.problems import printable
+from fsqueue.control.wire import printable as printable_json
+
+WIDE = 100_000
+"""Columns where nobody looks: what is piped to another program must not be cut to a terminal's width."""
+
+LONGEST = 4000
+
+
+def say(text: str) -> None:
+    """Say one line on standard error."""
+    click.echo(printable(text, LONGEST), err=True)
+
+
+def give(text: str) -> None:
+    """Print *text*, which ends with a line feed, on standard output as it is."""
+    click.echo(text, nl=False)
+
+
+def give_json(thing: object) -> None:
+    """Print *thing* as one indented JSON value that no terminal can be harmed by."""
+    text = msgspec.json.format(msgspec.json.encode(thing).decode(), indent=2)
+    give(printable_json(text) + "\n")
+
+
+def coloured(stream: TextIO) -> bool:
+    """Whether colour may be used on *stream*: it is a terminal, and nobody objects (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def give_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table; on a terminal long cells are folded, elsewhere each row is one line."""
+    terminal = sys.stdout.isatty()
+    table = Table(box=None, pad_edge=False, header_style="bold" if coloured(sys.stdout) else "")
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=not terminal)
+    for row in rows:
+        table.add_row(*(Text(printable(cell, LONGEST)) for cell in row))
+    console = _console(terminal)
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        give(line.rstrip() + "\n")
+
+
+def give_facts(facts: Iterable[tuple[str, str]]) -> None:
+    """Print names and values in two columns."""
+    pairs = list(facts)
+    wide = max((len(name) for name, _ in pairs), default=0)
+    for name, value in pairs:
+        give(f"{printable(name).ljust(wide)}  {printable(value, LONGEST)}".rstrip() + "\n")
+
+
+def give_diff(diff: str) -> None:
+    """Print a unified diff, coloured on a terminal."""
+    colour = coloured(sys.stdout)
+    for line in diff.splitlines():
+        give((click.style(line, fg=_colour(line)) if colour else line) + "\n")
+
+
+def _colour(line: str) -> str | None:
+    if line.startswith(("+++", "---")):
+        return None
+    return {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
+
+
+def _console(terminal: bool) -> Console:
+    # FORCE_COLOR would have rich colour a pipe.
+    colour = coloured(sys.stdout)
+    return Console(
+        file=sys.stdout,
+        force_terminal=colour,
+        no_color=not colour,
+        width=None if terminal else WIDE,
+        highlight=False,
+        emoji=False,
+        markup=False,
+    )
+
+
+def count(number: int, word: str) -> str:
+    """Return ``1 group``, ``3 groups``."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def seconds(value: float) -> str:
+    """Return a duration in seconds as people read it: ``20 s``, ``2 min``, ``2 min 30 s``, ``1 h``."""
+    whole = int(value)
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    parts = [f"{hours} h" if hours else "", f"{minutes} min" if minutes else "", f"{left} s" if left else ""]
+    return " ".join(part for part in parts if part) or "0 s"
