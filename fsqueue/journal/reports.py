@@ -3,12 +3,13 @@
 One rule makes all of them agree: a call, and all offers, visits and talks of it, belong to the moment it came. So calls =
 answered + missed + in progress in every report of the same range, whatever it is laid out by, and in the missed list.
 
-**Service level** = answered within T ÷ (offered − abandoned within T), where T is the group's `service_level_seconds`: of the
-callers who gave us the time T, the share that was answered in it. Who hung up sooner counts neither for nor against. In a
-group's row the wait is that in the group, and a call that it passed on to another group counts as offered and not answered.
+**Service level** = answered within T ÷ (answered + missed): of all calls that have ended, the share that was answered within
+T, the `service_level_seconds` of the group a call was in last. Who hung up sooner counts against it, as anybody does who
+was not answered; the same formula stands behind the figures of today in the status.
 
-**Wait** is from joining (in a group's row: from entering it) to the talk, or to the end. **p50** and **p95** are the smallest
-values that at least 50 and 95 % of the calls don't exceed.
+**Wait** is from joining the first group to the talk, or to the end. **p50** and **p95** are the smallest values that at least 50
+and 95 % of the calls don't exceed. In a group's row stand the calls that ended there, and besides, as `passed_on`, those that
+went on to another group.
 """
 
 from __future__ import annotations
@@ -127,13 +128,9 @@ def spread(values: Iterable[float]) -> Spread:
     )
 
 
-def service_level(offered: int, answered_within: int, abandoned_within: int) -> float | None:
-    """Return answered within T ÷ (offered − abandoned within T), 0 to 1; None where that divides by nothing.
-
-    *offered* are calls that have ended, or were passed on: of one that still waits it can't be said yet.
-    """
-    counted = offered - abandoned_within
-    return answered_within / counted if counted > 0 else None
+def service_level(ended: int, answered_within: int) -> float | None:
+    """Return answered within T ÷ (answered + missed), 0 to 1; None where no call has *ended*."""
+    return answered_within / ended if ended else None
 
 
 # --- calls --------------------------------------------------------------------------------------------------------------
@@ -146,7 +143,6 @@ class _Tally:
     passed_on: int = 0
     in_progress: int = 0
     answered_within: int = 0
-    abandoned_within: int = 0
     reasons: dict[str, int] = dataclasses.field(default_factory=dict)
     waits: list[float] = dataclasses.field(default_factory=list)
     talks: list[float] = dataclasses.field(default_factory=list)
@@ -161,7 +157,6 @@ class _Tally:
             self.talks.append(talked)
         elif outcome == "missed":
             self.missed += 1
-            self.abandoned_within += reason == "abandoned" and waited <= within
             self.reasons[reason] = self.reasons.get(reason, 0) + 1
         elif outcome == "passed_on":
             self.passed_on += 1
@@ -177,16 +172,16 @@ class _Tally:
         self.not_taken += outcome in NOT_TAKEN
 
     def figures(self, key: str) -> CallFigures:
-        ended = self.answered + self.missed + self.passed_on
+        ended = self.answered + self.missed
         return CallFigures(
             key=key,
-            offered=ended + self.in_progress,
+            offered=ended + self.passed_on + self.in_progress,
             answered=self.answered,
             missed=self.missed,
             passed_on=self.passed_on,
             in_progress=self.in_progress,
             missed_by_reason=dict(sorted(self.reasons.items())),
-            service_level=service_level(ended, self.answered_within, self.abandoned_within),
+            service_level=service_level(ended, self.answered_within),
             wait=spread(self.waits),
             talk=spread(self.talks),
             rung=self.rung,
@@ -199,7 +194,7 @@ SELECT came, number, grp, CASE WHEN ended IS NULL THEN '' WHEN missed THEN 'miss
     reason, waited, talked FROM calls WHERE came >= ? AND came < ?
 """
 _VISITS = """
-SELECT v.grp, v.outcome, c.reason, v.waited, c.talked FROM visits v JOIN calls c ON c.id = v.call
+SELECT v.grp, v.outcome, c.reason, c.waited, c.talked FROM visits v JOIN calls c ON c.id = v.call
 WHERE v.came >= ? AND v.came < ?
 UNION ALL
 SELECT '', CASE WHEN c.ended IS NULL THEN '' ELSE 'missed' END, c.reason, c.waited, c.talked FROM calls c

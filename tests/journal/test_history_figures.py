@@ -70,7 +70,6 @@ def test_every_report_of_a_range_has_the_calls_that_counting_the_records_gives(
     offers = [r for r, _ in log if isinstance(r, Offered) and r.call in opened]
     level = {"sales": 5.0, "support": 60.0}
     within_t = [r for r in ends.values() if r.waited <= level.get(r.group, 20.0)]
-    early = sum(r.reason == "abandoned" for r in within_t)
     quick = sum(r.reason in ANSWERED for r in within_t)
     for by, report in reports_of(state, within, level).items():
         total = report.total
@@ -80,7 +79,7 @@ def test_every_report_of_a_range_has_the_calls_that_counting_the_records_gives(
         assert total.rung == len(offers)
         assert total.wait.longest == pytest.approx(max((r.waited for r in ends.values()), default=0.0))
         assert total.talk.total == pytest.approx(sum(r.talked for r in answered))
-        assert total.service_level == (quick / (len(ends) - early) if len(ends) > early else None)
+        assert total.service_level == (quick / len(ends) if ends else None)
         for name in ("answered", "missed", "in_progress", "rung", "not_taken"):
             assert sum(getattr(row, name) for row in report.rows) == getattr(total, name), (by, name)
         for row in report.rows:
@@ -262,9 +261,9 @@ def test_a_percentile_is_the_least_value_that_so_many_dont_exceed(values: list[f
         assert sum(v < value for v in values) < share * len(values)
 
 
-def test_who_hangs_up_within_the_time_counts_neither_for_nor_against_the_service_level() -> None:
-    assert reports.service_level(10, 6, 2) == 0.75
-    assert reports.service_level(2, 0, 2) is None
+def test_the_service_level_is_the_share_of_all_ended_calls_and_nothing_of_none() -> None:
+    assert reports.service_level(8, 6) == 0.75
+    assert reports.service_level(0, 0) is None
 
 
 @pytest.mark.parametrize(("day", "length"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-06-01", 24)])

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsqueue.engine.messages import CallEnded, CallOpened, ConfigTaken, Renamed
+from fsqueue.engine.messages import CallEnded, CallOpened, Checkpoint, ConfigTaken, MemberChanged, Record, Renamed
 from fsqueue.journal import segments
 from fsqueue.journal.entries import Gap, encode
 from fsqueue.journal.history import files, projection, queries, schema
@@ -246,26 +246,51 @@ def test_a_rename_takes_the_history_along(tmp_path: Path) -> None:
     db.close()
 
 
-def test_calls_older_than_the_days_to_keep_go_from_the_history_and_their_callers_from_the_journal(
-    tmp_path: Path,
-) -> None:
+def test_calls_older_than_the_days_to_keep_go_from_the_history_and_from_the_journal(tmp_path: Path) -> None:
     folder = files.journal_folder(tmp_path)
     log = play(11, 80)
+    log.insert(len(log) * 3 // 4, (Checkpoint(), log[len(log) * 3 // 4][1]))
     write(folder, log, per_segment=50)
     middle = log[len(log) // 2][1]
-    for path in segments.segments(folder):
-        newest = max(e.t for e in segments.tail(folder, 0) if e.seq < segments.first_seq(path) + 50)
-        os.utime(path, (newest, newest))
+    _age(folder, log, 50)
     follow(tmp_path, keep_days=1.0, now=middle + DAY)
     kept = dump(tmp_path)
     assert kept["calls"]
     assert all(row[1] >= middle for row in kept["calls"])  # type: ignore[operator]
-    callers = [(e.t, e.record.caller.number) for e in segments.read(folder) if isinstance(e.record, CallOpened)]
-    assert any(number == "" for _, number in callers)
-    assert all(number for t, number in callers if t >= middle)
+    first = next(segments.read(folder))
+    assert first.seq > 1
+    assert first.t < middle, "whole segments go, and only those that are old to their end"
+    calls = kept["calls"]
     assert request_rebuild(tmp_path)
     follow(tmp_path, keep_days=1.0, now=middle + DAY)
-    assert dump(tmp_path) == kept
+    assert dump(tmp_path)["calls"] == calls
+
+
+def test_the_journal_keeps_what_a_start_reads_however_old_it_is(tmp_path: Path) -> None:
+    folder = files.journal_folder(tmp_path)
+    log = play(11, 80)
+    log.insert(120, (Checkpoint(), log[120][1]))
+    write(folder, log, per_segment=50)
+    _age(folder, log, 50)
+    follow(tmp_path, keep_days=1.0, now=log[-1][1] + 100 * DAY)
+    assert dump(tmp_path)["calls"] == []
+    assert segments.first_seq(segments.segments(folder)[0]) == 101
+
+
+def test_a_member_who_was_paused_before_what_is_kept_is_paused_still_when_it_is_built_anew(tmp_path: Path) -> None:
+    paused = MemberChanged(member="anna", duty="paused", why="lunch")
+    write(files.journal_folder(tmp_path), [(Checkpoint(members=(paused,)), START)], first=1000)
+    follow(tmp_path)
+    db = files.open_to_read(tmp_path)
+    (row,) = queries.states(db, queries.Range(START, START + 1))
+    assert (row.member, row.state, row.why) == ("anna", "paused", "lunch")
+    db.close()
+
+
+def _age(folder: Path, log: list[tuple[Record, float]], per_segment: int) -> None:
+    for at, path in enumerate(segments.segments(folder)):
+        newest = log[min(len(log), (at + 1) * per_segment) - 1][1]
+        os.utime(path, (newest, newest))
 
 
 def test_what_one_may_not_read_says_what_to_do(tmp_path: Path) -> None:

@@ -5,7 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fsqueue.engine.messages import CalledBack, CallEnded, Caller, CallOpened, Forgotten, Leg, Relegged
+from fsqueue.engine.messages import (
+    CalledBack,
+    CallEnded,
+    Caller,
+    CallOpened,
+    Checkpoint,
+    Forgotten,
+    KeptCall,
+    Leg,
+    Relegged,
+)
 from fsqueue.journal import segments
 from fsqueue.journal.entries import encode
 from fsqueue.journal.history import files, forgetting, queries
@@ -44,18 +54,17 @@ def forget(state: Path, number: str) -> list[Forgotten]:
 def test_nothing_of_who_is_forgotten_stays_anywhere_once_the_segment_is_closed(tmp_path: Path) -> None:
     put(
         tmp_path, 1, opened("a"), CallEnded(call="a", reason="abandoned", waited=3.0), CalledBack(call="a", note="Person is ill"),
-        opened("b"), Relegged(call="b", leg=Leg("m", "n"), arrival="x", caller=Caller("0048600111222", NAME)),
+        opened("b"), Checkpoint(calls=(KeptCall(opened=opened("b"), visit=None, state="waiting", reason="abandoned"),)), Relegged(call="b", leg=Leg("m", "n"), arrival="x", caller=Caller("0048600111222", NAME)),
         CallEnded(call="b", reason="voicemail", waited=3.0), opened("c", "+48999"), CallEnded(call="c", reason="lost", waited=1.0),
     )  # fmt: skip
     follower = Follower(tmp_path)
     follower.step()
     orders = forget(tmp_path, "48600111222")
     assert [order.calls for order in orders] == [("a", "b")]
-    put(tmp_path, 9, *orders)
+    put(tmp_path, 10, *orders)
     follower.step()
-    follower.step()
-    follower.close()
     left = everything(tmp_path)
+    follower.close()
     for trace in (b"600111222", b"Person is ill"):
         assert trace not in left, trace
     assert b"+48999" in left

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import json
 import re
 from collections.abc import Iterable
 from typing import IO
@@ -14,6 +15,7 @@ from typing import IO
 import msgspec
 
 from fsqueue.journal.history.queries import CallRow
+from fsqueue.journal.words import clean
 
 _PHONE = re.compile(r"\+?[0-9*#]*")
 _TIMES = ("came", "ended")
@@ -23,15 +25,24 @@ def json_lines(rows: Iterable[CallRow], out: IO[bytes]) -> int:
     """Write each call as one JSON object on a line of its own; return how many there were."""
     count = 0
     for row in rows:
-        out.write(msgspec.json.encode(row) + b"\n")
+        out.write(_line(row))
         count += 1
     return count
+
+
+def _line(row: CallRow) -> bytes:
+    text = msgspec.json.encode(row).decode()
+    if not text.isprintable():
+        # As in the journal: what JSON lets stand as it is (C1 controls, DEL) would reach the terminal of who looks at it.
+        text = json.dumps(msgspec.to_builtins(row), separators=(",", ":")).replace("\x7f", "\\u007f")
+    return text.encode() + b"\n"
 
 
 def csv_lines(rows: Iterable[CallRow], out: IO[str], zone: datetime.tzinfo) -> int:
     """Write the calls as CSV with a heading, times as ISO 8601 in *zone*; return how many there were.
 
-    What callers sent is text: where a spreadsheet would take it for a formula, an apostrophe stands before it.
+    What callers sent is text: control characters are written out, and where a spreadsheet would take it for a formula, an
+    apostrophe stands before it.
     """
     writer = csv.writer(out)
     writer.writerow(CallRow.__struct_fields__)
@@ -51,7 +62,7 @@ def _cell(name: str, value: object, zone: datetime.tzinfo) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.3f}"
-    text = " ".join(value) if isinstance(value, tuple) else str(value)
-    if text.startswith(("=", "+", "-", "@", "\t", "\r")) and not _PHONE.fullmatch(text):
+    text = clean(" ".join(value) if isinstance(value, tuple) else str(value))
+    if text.startswith(("=", "+", "-", "@")) and not _PHONE.fullmatch(text):
         return "'" + text
     return text

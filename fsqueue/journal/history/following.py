@@ -3,7 +3,7 @@
 A process and not a thread, because laying out a record is Python and would share its lock with the hub: each batch would hold up
 every offer by the 5 ms that Python leaves a thread, and building a year anew would do so for minutes. A process has its own
 processor, a lower priority, and a crash or a damaged file of its own; all it shares with the daemon are the segments, which it
-only reads (but for those that nobody appends to any more, see `forgetting`). It ends when its standard input does, so it never
+only reads (but for those that nobody appends to any more: see `forgetting`). It ends when its standard input does, so it never
 outlives the daemon, however that one ended.
 """
 
@@ -116,13 +116,13 @@ class Follower:
         """Have the journal forget whom the history has forgotten, and remove what is too old."""
         if self._db.execute("SELECT 1 FROM scrubs LIMIT 1").fetchone():
             forgetting.scrub(self._db, self._reader.directory)
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log of changes holds what was there before
         if not self._keep_days or self._clock() < self._cared + CARE:
             return
         self._cared = self._clock()
         before = self._clock() - self._keep_days * DAY
         forgetting.prune(self._db, before)
-        done = forgetting.blank_before(self._reader.directory, before, projection.blanked(self._db))
-        projection.set_blanked(self._db, done)
+        forgetting.remove_before(self._reader.directory, before, projection.checkpoint(self._db))
 
     def _open(self) -> sqlite3.Connection:
         """Open the history there is, or build it where it is missing, damaged, of another journal, or lacks what it passed over."""

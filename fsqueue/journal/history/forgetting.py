@@ -1,9 +1,11 @@
-"""Taking callers out of what is kept: one person's calls when he asks for it, all calls after a time.
+"""Taking callers out of what is kept: one person's when he asks for it, everything after a time.
 
-A call stays as a count, with its times, group and end; its caller's number and name, and what staff noted about it, go. In the
-history that is an update. In the journal the entries are written anew without them: the whole segment into a file of its own,
+A forgotten caller's call stays as a count, with its times, group and end; number and name, and what staff noted about it, go. In
+the history that is an update. In the journal the entries are written anew without them: the whole segment into a file of its own,
 which then takes the old one's place, so that a crash leaves one or the other. Only segments that nobody appends to any more are
 touched; what stands in the newest waits in the table `scrubs` until there is a newer one, at the latest after the next start.
+
+What is too old is removed: rows of the history, and whole segments of the journal, as far as no start needs them.
 """
 
 from __future__ import annotations
@@ -11,20 +13,19 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from fsqueue.engine.messages import CalledBack, CallOpened, Forgotten, Relegged
-from fsqueue.journal.entries import CorruptLineError, Entry, decode
+from fsqueue.engine.messages import CalledBack, CallOpened, Checkpoint, Forgotten, Relegged
+from fsqueue.journal.entries import CorruptLineError, decode
 from fsqueue.journal.segments import first_seq, segments
 
 AT_ONCE = 500
 """Calls that one `Forgotten` names at most: its line stays short."""
-
-_WITH_CALLER = (CallOpened.__name__, Relegged.__name__)
 
 
 def orders(db: sqlite3.Connection, number: str, by: str = "") -> list[Forgotten]:
@@ -65,25 +66,28 @@ def scrub(db: sqlite3.Connection, directory: Path) -> int:
         end = first_seq(closed[at + 1]) if at + 1 < len(closed) else newest
         rows = db.execute("SELECT call FROM scrubs WHERE first_seq < ? AND last_seq >= ?", (end, first_seq(path)))
         calls = {row[0]: None for row in rows}
-        written += bool(calls) and _rewrite(path, lambda entry, of=calls: _call_of(entry) in of)  # type: ignore[misc]
+        written += bool(calls) and _rewrite(path, calls)
     db.execute("DELETE FROM scrubs WHERE last_seq < ?", (newest,))
     return written
 
 
-def blank_before(directory: Path, before: float, after_seq: int = 0) -> int:
-    """Take every caller out of the segments whose last entry is older than *before* (epoch seconds).
+def remove_before(directory: Path, before: float, checkpoint: int) -> int:
+    """Remove the segments whose last entry is older than *before* (epoch seconds); return how many were.
 
-    Segments that begin at or before entry *after_seq* have been dealt with and are not looked at. Returns the number of the
-    first entry of the last segment that has been dealt with now.
+    *checkpoint* is the number of the journal's last checkpoint, from which a start reads on: what comes behind it stays,
+    however old.
 
     Raises:
-        OSError: a segment can't be written.
+        OSError: a segment can't be removed.
     """
-    for path in segments(directory)[:-1]:
-        if first_seq(path) > after_seq and path.stat().st_mtime < before:
-            _rewrite(path, lambda _: True)
-            after_seq = first_seq(path)
-    return after_seq
+    paths = segments(directory)
+    removed = 0
+    for path, following in pairwise(paths):
+        if path.stat().st_mtime >= before or first_seq(following) > checkpoint:
+            break  # the oldest go first, so that what is left is whole
+        path.unlink()
+        removed += 1
+    return removed
 
 
 def prune(db: sqlite3.Connection, before: float) -> int:
@@ -117,19 +121,14 @@ _OF_A_CALL = (
 )
 
 
-def _call_of(entry: Entry) -> str | None:
-    record = entry.record
-    return record.call if isinstance(record, CallOpened | Relegged | CalledBack) else None
-
-
-def _rewrite(path: Path, wanted: Callable[[Entry], bool]) -> bool:
-    """Write *path* anew with the callers of the *wanted* entries blanked; tell whether anything was to be changed."""
+def _rewrite(path: Path, calls: Mapping[str, None]) -> bool:
+    """Write *path* anew without the callers of *calls*; tell whether anything was to be changed."""
     new = path.with_suffix(".jsonl.new")
     changed = False
     before = path.stat()
     with path.open("rb") as old, open(new, "wb", opener=_private) as out:
         for line in old:
-            blank = _blanked(line, wanted)
+            blank = _blanked(line, calls)
             changed = changed or blank != line
             out.write(blank)
         out.flush()
@@ -147,22 +146,30 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _blanked(line: bytes, wanted: Callable[[Entry], bool]) -> bytes:
+def _blanked(line: bytes, calls: Mapping[str, None]) -> bytes:
     try:
         entry = decode(line)
     except CorruptLineError:
-        # Nobody can say whose it is. It is no entry, and readers pass over it with or without its text.
-        return line
-    if _call_of(entry) is None or not wanted(entry):
-        return line
+        return line  # it is no entry, and nobody can say whose it was
     # Fields that a later version put there are kept, so the line is changed as what it is and not by way of our types.
     fields: dict[str, Any] = msgspec.json.decode(entry.line)
-    if fields["kind"] in _WITH_CALLER:
-        fields["caller"] = {**fields["caller"], "number": "", "name": ""}
-    else:
-        fields["note"] = ""
+    match entry.record:
+        case CallOpened() | Relegged() if entry.record.call in calls:
+            _blank(fields)
+        case CalledBack() if entry.record.call in calls:
+            fields["note"] = ""
+        case Checkpoint():
+            for kept in fields["calls"]:
+                if kept["opened"]["call"] in calls:
+                    _blank(kept["opened"])
+        case _:
+            return line
     if fields == msgspec.json.decode(entry.line):
         return line
     # Escaped to ASCII, and DEL by hand: as the journal promises, the line can be shown on a terminal as it is.
     text = json.dumps(fields, separators=(",", ":")).replace("\x7f", "\\u007f")
     return text.encode() + b"\n"
+
+
+def _blank(fields: dict[str, Any]) -> None:
+    fields["caller"] = {**fields["caller"], "number": "", "name": ""}

@@ -18,6 +18,7 @@ from fsqueue.engine.messages import (
     CalledBack,
     CallEnded,
     CallOpened,
+    Checkpoint,
     ConfigTaken,
     Decided,
     Forgotten,
@@ -69,14 +70,9 @@ def set_version(db: sqlite3.Connection) -> None:
     _set(db, "meanings", VERSION)
 
 
-def blanked(db: sqlite3.Connection) -> int:
-    """Return up to which segment, by its first number, the journal has no callers any more."""
-    return _meta(db, "blanked")
-
-
-def set_blanked(db: sqlite3.Connection, seq: int) -> None:
-    """Note what `blanked` returns."""
-    _set(db, "blanked", seq)
+def checkpoint(db: sqlite3.Connection) -> int:
+    """Return the number of the last checkpoint, from which a start of the daemon reads on; 0 before there is one."""
+    return _meta(db, "checkpoint")
 
 
 def apply(db: sqlite3.Connection, entries: Iterable[Entry]) -> int:
@@ -117,7 +113,7 @@ def _meta(db: sqlite3.Connection, key: str) -> int:
 
 
 def _set(db: sqlite3.Connection, key: str, value: int) -> None:
-    db.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", (key, value))
+    db.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value))
 
 
 # --- calls and visits ---------------------------------------------------------------------------------------------------
@@ -127,7 +123,7 @@ def _opened(db: sqlite3.Connection, entry: Entry, r: CallOpened) -> None:
     # A call that was given up for lost and is found again goes on under its id, with its first moment.
     db.execute(
         "INSERT INTO calls (id, came, switch, number, dialled, caller_number, caller_name, hidden, first_seq, last_seq)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET switch = excluded.switch,"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET switch = excluded.switch,"
         " number = excluded.number, dialled = excluded.dialled, caller_number = excluded.caller_number,"
         " caller_name = excluded.caller_name, hidden = excluded.hidden, last_seq = excluded.last_seq,"
         " ended = NULL, reason = '', missed = 0, waited = 0, talked = 0, member = '', detail = ''",
@@ -139,12 +135,17 @@ def _opened(db: sqlite3.Connection, entry: Entry, r: CallOpened) -> None:
 
 
 def _seen(db: sqlite3.Connection, entry: Entry, call: str, came: float) -> None:
-    """Note that *entry* is about *call*; one whose beginning is missing from the journal begins here, at *came*."""
-    found = db.execute("UPDATE calls SET last_seq = ? WHERE id = ?", (entry.seq, call)).rowcount
-    if not found:
+    """Note that *entry* is about *call*; one whose beginning is missing from the journal came at *came*, or earlier."""
+    row = db.execute("SELECT came, switch FROM calls WHERE id = ?", (call,)).fetchone()
+    db.execute("UPDATE calls SET last_seq = ? WHERE id = ?", (entry.seq, call))
+    if row is None:
         db.execute(
             "INSERT INTO calls (id, came, first_seq, last_seq) VALUES (?, ?, ?, ?)", (call, came, entry.seq, entry.seq)
         )
+    elif not row[1] and came < row[0]:
+        db.execute("UPDATE calls SET came = ? WHERE id = ?", (came, call))
+        db.execute("UPDATE visits SET came = ? WHERE call = ?", (came, call))
+        db.execute("UPDATE offers SET came = ? WHERE call = ?", (came, call))
 
 
 def _relegged(db: sqlite3.Connection, entry: Entry, r: Relegged) -> None:
@@ -284,16 +285,18 @@ def _do(db: sqlite3.Connection, entry: Entry, member: str, activity: str, call: 
 
 
 def _changed(db: sqlite3.Connection, entry: Entry, r: MemberChanged) -> None:
-    current = db.execute(
-        "SELECT state FROM states WHERE member = ? AND duty = 1 AND ended IS NULL", (r.member,)
-    ).fetchone()
-    if current is not None and current[0] == r.duty:
+    if _on_duty(db, r.member) == r.duty:
         return  # the record is about something else of him: a rest, a wrap-up
     _off_duty(db, entry, r.member)
     db.execute(
         "INSERT INTO states (seq, member, state, duty, began, why, by) VALUES (?, ?, ?, 1, ?, ?, ?)",
         (entry.seq, r.member, r.duty, entry.t, r.why, r.by),
     )
+
+
+def _on_duty(db: sqlite3.Connection, member: str) -> str:
+    row = db.execute("SELECT state FROM states WHERE member = ? AND duty = 1 AND ended IS NULL", (member,)).fetchone()
+    return str(row[0]) if row else ""
 
 
 def _off_duty(db: sqlite3.Connection, entry: Entry, member: str) -> None:
@@ -332,7 +335,7 @@ def _called_back(db: sqlite3.Connection, entry: Entry, r: CalledBack) -> None:
     db.execute("UPDATE calls SET last_seq = ? WHERE id = ?", (entry.seq, r.call))
     db.execute(
         "INSERT INTO callbacks VALUES (?, ?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET t = excluded.t, by = excluded.by, note = excluded.note",
+        " ON CONFLICT (call) DO UPDATE SET t = excluded.t, by = excluded.by, note = excluded.note",
         (r.call, entry.t, r.by, r.note),
     )
 
@@ -348,6 +351,17 @@ def _forgotten(db: sqlite3.Connection, _entry: Entry, r: Forgotten) -> None:
                 "INSERT OR REPLACE INTO scrubs SELECT id, first_seq, last_seq FROM calls WHERE id = ?",
                 (call,),
             )
+
+
+def _checkpoint(db: sqlite3.Connection, entry: Entry, r: Checkpoint) -> None:
+    # It repeats what was recorded; only where that is missing, or was removed as too old, does it tell anything.
+    for kept in r.calls:
+        if not db.execute("SELECT 1 FROM calls WHERE id = ? AND switch <> ''", (kept.opened.call,)).fetchone():
+            _opened(db, entry, kept.opened)
+    for member in r.members:
+        if not _on_duty(db, member.member):
+            _changed(db, entry, member)
+    _set(db, "checkpoint", entry.seq)
 
 
 def _gap(db: sqlite3.Connection, entry: Entry, r: Gap) -> None:
@@ -372,6 +386,7 @@ _MEANINGS: dict[type, Any] = {
     ConfigTaken: _config,
     CalledBack: _called_back,
     Forgotten: _forgotten,
+    Checkpoint: _checkpoint,
     Gap: _gap,
     Unknown: _unknown,
 }
