@@ -144,7 +144,7 @@ def _json(value: Value | dict[str, Value]) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-@config.command("schema")
+@config.command("schema", cls=Verb)
 def schema() -> None:
     """Print the file's JSON Schema, by which editors complete and check it.
 

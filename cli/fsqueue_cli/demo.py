@@ -6,8 +6,10 @@ import sys
 
 import click
 
+from fsqueue_cli.nouns import Verb
 
-@click.command()
+
+@click.command(cls=Verb)
 @click.option("--calls", type=click.IntRange(10, 100_000), default=60, show_default=True, help="Callers.")
 @click.option("--phones", type=click.IntRange(8, 500), default=8, show_default=True, help="Members with a phone.")
 @click.option("--speed", type=click.FloatRange(0.1, 50), default=20.0, show_default=True, help="Times real time.")

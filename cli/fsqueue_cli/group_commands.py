@@ -71,7 +71,7 @@ def _row(key: str, one: Group, configuration: Configuration) -> GroupRow:
         members=one.members,
         pickup=one.pickup,
         numbers=numbers_of(key, configuration),
-        unanswered=step_words.word(one.unanswered),
+        unanswered=step_words.word(one.unanswered, configuration.members),
     )
 
 
@@ -106,7 +106,7 @@ def _details(key: str, configuration: Configuration) -> GroupDetails:
     engine = to_plan(configuration).groups[key]
 
     def word(occasion: Occasion) -> str:
-        return step_words.word(engine.step(occasion))
+        return step_words.word(engine.step(occasion), configuration.members)
 
     return GroupDetails(
         id=key,

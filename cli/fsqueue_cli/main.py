@@ -13,6 +13,7 @@ from fsqueue_cli.demo import demo
 from fsqueue_cli.exits import Exit
 from fsqueue_cli.frame import CommandLine
 from fsqueue_cli.history import history
+from fsqueue_cli.import_command import import_file
 from fsqueue_cli.missed import missed
 from fsqueue_cli.report import report
 from fsqueue_cli.run import run
@@ -29,7 +30,7 @@ def cli() -> None:
 
 cli.add_command(run)
 cli.add_command(demo)
-for _command in (missed, report, history):
+for _command in (missed, report, history, import_file):
     cli.add_command(_command)
 for _noun in NOUNS:
     cli.add_command(_noun)

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fsqueue_cli.exits import Exit
+from fsqueue_cli.nouns import Verb
+
 if TYPE_CHECKING:
     from fsqueue.logs import LogFormat
 
 
-@click.command()
+@click.command(cls=Verb, exits=(Exit.CONFIGURATION_INVALID,))
 @click.option("--config", metavar="FILE", help="Configuration [$FSQUEUE_CONFIG, /etc/fsqueue/fsqueue.toml].")
 @click.option("--state", metavar="DIR", help="Where the journal is kept [daemon.state, $STATE_DIRECTORY, …].")
 @click.option(

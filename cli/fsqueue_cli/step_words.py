@@ -100,8 +100,8 @@ def _value(key: str, text: str) -> Value:
     return text
 
 
-def word(step: Step) -> str:
-    """Return *step* as it would be typed."""
+def word(step: Step, members: Container[str] = ()) -> str:
+    """Return *step* as it would be typed where these *members* are known."""
     if isinstance(step, Voicemail):
         return f"voicemail:{step.mailbox}"
     if isinstance(step, ToGroup):
@@ -110,13 +110,13 @@ def word(step: Step) -> str:
         return f"wait:{step.prompt}" if step.prompt else "wait"
     if isinstance(step, HangUp):
         return f"hangup:{step.cause}" if step.cause else "hangup"
-    return _forward(step)
+    return _forward(step, members)
 
 
-def _forward(step: Forward) -> str:
-    # A member whose id is all digits, and a number with letters, have to say which of the two they are.
-    named = "" if bool(step.number) == bool(_DIGITS.match(step.number or step.member)) else "number="
-    parts = [f"forward:{named if step.number else ''}{step.number or step.member}"]
+def _forward(step: Forward, members: Container[str]) -> str:
+    # A number that would be taken for a member has to say that it is none.
+    plain = not step.number or (_DIGITS.match(step.number) is not None and step.number not in members)
+    parts = [f"forward:{'' if plain else 'number='}{step.number or step.member}"]
     if step.timeout != 30:
         parts.append(f"timeout_seconds={step.timeout:g}")
     if step.key:

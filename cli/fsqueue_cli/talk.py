@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from fsqueue.config.problems import printable
 from fsqueue.control.wire import printable as printable_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 WIDE = 100_000
 """Columns where nobody looks: what is piped to another program must not be cut to a terminal's width."""
@@ -45,6 +45,10 @@ def coloured(stream: TextIO) -> bool:
 
 def give_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table; on a terminal long cells are folded, elsewhere each row is one line."""
+    # Loaded late: completion and edits print no tables, and should be quick.
+    from rich.table import Table
+    from rich.text import Text
+
     terminal = sys.stdout.isatty()
     table = Table(box=None, pad_edge=False, header_style="bold" if coloured(sys.stdout) else "")
     for column in columns:
@@ -80,6 +84,8 @@ def _colour(line: str) -> str | None:
 
 
 def _console(terminal: bool) -> Console:
+    from rich.console import Console
+
     # FORCE_COLOR would have rich colour a pipe.
     colour = coloured(sys.stdout)
     return Console(
