@@ -37,7 +37,7 @@ _CALL = "'c' || printf('%09d', n)"
 _CAME = f"{START} + n * {DAY / A_DAY}"
 _MISSED = "n % 4 = 0"
 _MEMBER = "'m' || (n % 20)"
-_GROUP = "'g' || (n % 7)"
+_GROUP = "'g' || (n % 8)"
 
 _FILL = f"""
 CREATE TEMP TABLE n AS WITH RECURSIVE up(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM up WHERE n + 1 < :calls) SELECT n FROM up;
@@ -46,14 +46,14 @@ INSERT INTO calls SELECT {_CALL}, {_CAME}, 'main', '4822' || (n % 5), '4822', '+
     CASE WHEN {_MISSED} THEN '' ELSE {_MEMBER} END, '', n * 9 + 1, n * 9 + 9 FROM n;
 INSERT INTO visits SELECT n * 9 + 2, {_CALL}, {_GROUP}, {_CAME}, {_CAME}, {_CAME} + 90,
     CASE WHEN {_MISSED} THEN 'missed' ELSE 'answered' END, n % 60 FROM n;
-INSERT INTO offers SELECT n * 9 + 3, {_CALL} || '.1', {_CALL}, {_GROUP}, 'm' || (n % 19), '', 'D2', {_CAME}, {_CAME}, NULL, {_CAME} + 20,
+INSERT INTO offers SELECT n * 9 + 3, {_CALL} || '.1', {_CALL}, {_GROUP}, 'm' || ((n + 1) % 20), '', 'D2', {_CAME}, {_CAME}, NULL, {_CAME} + 20,
     'no_answer', '' FROM n;
 INSERT INTO offers SELECT n * 9 + 4, {_CALL} || '.2', {_CALL}, {_GROUP}, {_MEMBER}, '', 'D2', {_CAME}, {_CAME} + 20, {_CAME} + 25,
     {_CAME} + 25, CASE WHEN {_MISSED} THEN 'withdrawn' ELSE 'taken' END, '' FROM n;
 INSERT INTO talks SELECT n * 9 + 5, {_CALL}, {_CALL} || '.2', {_MEMBER}, {_GROUP}, {_CAME} + 25, {_CAME} + 85, 1 FROM n WHERE NOT {_MISSED};
-INSERT INTO states SELECT n * 9 + 3, 'm' || (n % 19), 'ringing', 0, {_CAME}, {_CAME} + 20, {_CALL}, '', '' FROM n;
+INSERT INTO states SELECT n * 9 + 3, 'm' || ((n + 1) % 20), 'ringing', 0, {_CAME}, {_CAME} + 20, {_CALL}, '', '' FROM n;
 INSERT INTO states SELECT n * 9 + 5, {_MEMBER}, 'talking', 0, {_CAME} + 25, {_CAME} + 85, {_CALL}, '', '' FROM n WHERE NOT {_MISSED};
-INSERT INTO states SELECT n * 9 + 6, {_MEMBER}, CASE WHEN n % 3 THEN 'in' ELSE 'paused' END, 1, {_CAME}, {_CAME} + {DAY / 2}, '', '', ''
+INSERT INTO states SELECT n * 9 + 6, {_MEMBER}, CASE WHEN n % 40 THEN 'in' ELSE 'paused' END, 1, {_CAME}, {_CAME} + {DAY / 2}, '', '', ''
     FROM n WHERE n % 20 = 0;
 INSERT INTO decisions SELECT n * 9 + 7, {_CALL}, {_CAME} + 50, {_GROUP}, 'U2', 'wait', '{{"m1":"talking"}}' FROM n WHERE {_MISSED};
 INSERT INTO callbacks SELECT {_CALL}, {_CAME} + 900, 'anna', '' FROM n WHERE n % 8 = 0;

@@ -190,6 +190,28 @@ def test_each_filter_gives_what_a_look_at_every_call_gives(tmp_path_factory: pyt
     db.close()
 
 
+def test_a_talk_whose_member_left_at_once_is_told_and_did_not_stand(tmp_path: Path) -> None:
+    log = play(3, 300)
+    lay_out(tmp_path, log)
+    talked: dict[str, bool] = {}
+    for record, _ in log:
+        if isinstance(record, Talking):
+            talked[record.offer] = True
+        elif isinstance(record, OfferOver) and record.offer in talked:
+            talked[record.offer] = False
+    assert not all(talked.values())
+    db = files.open_to_read(tmp_path)
+    found = {}
+    for row in queries.calls(db, CallFilter(limit=0)):
+        details = queries.call(db, row.id)
+        assert details is not None
+        found |= {talk.offer: talk.stood for talk in details.talks}
+        left = sum("left after" in line.text for line in story.tell(details))
+        assert left == sum(not talk.stood for talk in details.talks)
+    db.close()
+    assert found == talked
+
+
 def test_a_missed_caller_who_got_through_later_is_said_to_have(tmp_path: Path) -> None:
     log = play(3, 400)
     lay_out(tmp_path, log)

@@ -101,7 +101,7 @@ def test_a_reader_hands_out_what_segments_tail_does(tmp_path: Path) -> None:
         assert list(Reader(tmp_path, after).read()) == list(segments.tail(tmp_path, after))
 
 
-def test_a_reader_reads_no_part_of_a_segment_twice(tmp_path: Path) -> None:
+def test_a_reader_reads_no_part_of_a_segment_twice(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     log = play(2)
     write(tmp_path, log[:50])
     reader = Reader(tmp_path, 0)
@@ -111,6 +111,19 @@ def test_a_reader_reads_no_part_of_a_segment_twice(tmp_path: Path) -> None:
     path.write_bytes(b"#" * (size - 1) + b"\n" + encode(51, 1.0, log[50][0]))
     assert len(first) == 50
     assert [e.seq for e in reader.read()] == [51]
+    assert not caplog.records, "what stood before the end of the first reading was not looked at"
+
+
+def test_entries_that_are_in_the_tables_are_passed_over(tmp_path: Path) -> None:
+    write(files.journal_folder(tmp_path), play(13))
+    follow(tmp_path)
+    before = dump(tmp_path)
+    file = files.current(tmp_path)
+    assert file is not None
+    db = schema.open_to_write(file)
+    assert projection.apply(db, segments.read(files.journal_folder(tmp_path))) == 0
+    db.close()
+    assert dump(tmp_path) == before
 
 
 def test_only_one_process_keeps_a_history(tmp_path: Path) -> None:
