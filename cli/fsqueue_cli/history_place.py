@@ -76,7 +76,7 @@ class HistoryPlace:
         try:
             write_down(self.state, records, self.now)
         except JournalError as error:
-            if "another fsqueue" in str(error):
+            if isinstance(error.__cause__, BlockingIOError):
                 return False
             raise FailedError(str(error)) from error
         try:

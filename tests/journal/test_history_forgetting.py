@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from fsqueue.engine.messages import (
     CalledBack,
     CallEnded,
@@ -20,6 +22,7 @@ from fsqueue.journal import segments
 from fsqueue.journal.entries import encode
 from fsqueue.journal.history import files, forgetting, queries
 from fsqueue.journal.history.following import Follower, request_rebuild
+from fsqueue.journal.history.marks import write_down
 from tests.journal.histories import play, write
 
 NUMBER = "+48600111222"
@@ -98,6 +101,42 @@ def test_a_call_in_progress_is_not_forgotten_under_the_queue(tmp_path: Path) -> 
     assert forget(tmp_path, NUMBER) == []
     (first, _) = segments.segments(files.journal_folder(tmp_path))
     assert NUMBER.encode() in first.read_bytes()
+
+
+def test_what_must_wait_is_not_tried_again_until_there_is_another_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, 1, opened("a"))
+    put(tmp_path, 2, CallEnded(call="a", reason="abandoned", waited=3.0), Forgotten(calls=("a",)))
+    tried: list[Path] = []
+    scrub = forgetting.scrub
+    monkeypatch.setattr(forgetting, "scrub", lambda db, folder: (tried.append(folder), scrub(db, folder))[1])
+    follower = Follower(tmp_path)
+    for _ in range(3):
+        follower.step()
+    assert len(tried) == 1
+    put(tmp_path, 4, opened("d"), CallEnded(call="d", reason="abandoned", waited=3.0), Forgotten(calls=("d",)))
+    for _ in range(3):
+        follower.step()
+    assert len(tried) == 2
+    follower.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_root_does_by_hand_belongs_to_whom_the_daemon_runs_as(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    put_in = files.journal_folder(state)
+    put_in.mkdir(parents=True)
+    put(state, 1, opened("a"), CallEnded(call="a", reason="abandoned", waited=3.0))
+    put(state, 3, opened("b"))
+    for path in (state, *state.rglob("*")):
+        os.chown(path, 12345, 12345)
+    write_down(state, [Forgotten(calls=("a",))], 9.0)
+    assert request_rebuild(state)
+    follower = Follower(state)
+    follower.step()
+    assert {path.lstat().st_uid for path in state.rglob("*")} == {12345}
+    follower.close()
 
 
 def test_a_scrubbed_segment_keeps_every_other_byte_of_every_entry(tmp_path: Path) -> None:

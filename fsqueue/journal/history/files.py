@@ -39,12 +39,30 @@ def current(state: Path) -> Path | None:
     return target if target.exists() else None
 
 
-def next_file(state: Path) -> Path:
-    """Return the name of a new file, beside the others; its folder is made, closed to others."""
+def own_like(path: Path, model: Path) -> None:
+    """Give *path* the owner of *model*: what root does by hand must not lock out the user that the daemon runs as."""
+    if os.geteuid() == 0:
+        there = model.stat()
+        os.chown(path, there.st_uid, there.st_gid, follow_symlinks=False)
+
+
+def made_folder(state: Path) -> Path:
+    """Return the history's folder, made if need be, closed to others."""
     folder = history_folder(state)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own_like(folder, state)
+    return folder
+
+
+def next_file(state: Path) -> Path:
+    """Return a new, empty file beside the others."""
+    folder = made_folder(state)
     numbers = [int(path.stem) for path in folder.glob("*.db") if path.stem.isdecimal()]
-    return folder / f"{max(numbers, default=0) + 1:06}.db"
+    file = folder / f"{max(numbers, default=0) + 1:06}.db"
+    file.touch(mode=0o600)
+    own_like(file, state)
+    return file
 
 
 def make_current(state: Path, file: Path) -> None:
@@ -53,6 +71,7 @@ def make_current(state: Path, file: Path) -> None:
     new = folder / (_LINK + ".new")
     new.unlink(missing_ok=True)
     new.symlink_to(file.name)
+    own_like(new, state)
     new.replace(folder / _LINK)
     remove_others(state)
 

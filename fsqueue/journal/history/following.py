@@ -63,8 +63,8 @@ class Follower:
         self._keep_days = keep_days
         self._clock = clock
         self._cared = float("-inf")
-        self._folder = files.history_folder(state)
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._scrubbed: tuple[object, ...] = ()
+        self._folder = files.made_folder(state)
         self._lock = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -114,15 +114,23 @@ class Follower:
 
     def _take_care(self) -> None:
         """Have the journal forget whom the history has forgotten, and remove what is too old."""
-        if self._db.execute("SELECT 1 FROM scrubs LIMIT 1").fetchone():
-            forgetting.scrub(self._db, self._reader.directory)
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log of changes holds what was there before
+        self._scrub()
         if not self._keep_days or self._clock() < self._cared + CARE:
             return
         self._cared = self._clock()
         before = self._clock() - self._keep_days * DAY
         forgetting.prune(self._db, before)
         forgetting.remove_before(self._reader.directory, before, projection.checkpoint(self._db))
+
+    def _scrub(self) -> None:
+        wanted = self._db.execute("SELECT call FROM scrubs ORDER BY call").fetchall()
+        # What is left stands in the segment that is written to: it takes another one, or another order, to do more.
+        now = (self._reader.segment, *wanted)
+        if not wanted or now == self._scrubbed:
+            return
+        forgetting.scrub(self._db, self._reader.directory)
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log of changes holds what was there before
+        self._scrubbed = (self._reader.segment, *self._db.execute("SELECT call FROM scrubs ORDER BY call").fetchall())
 
     def _open(self) -> sqlite3.Connection:
         """Open the history there is, or build it where it is missing, damaged, of another journal, or lacks what it passed over."""

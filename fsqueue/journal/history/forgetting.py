@@ -138,6 +138,8 @@ def _rewrite(path: Path, calls: Mapping[str, None]) -> bool:
         return False
     # Its age decides when it is too old, and is that of its entries.
     os.utime(new, ns=(before.st_atime_ns, before.st_mtime_ns))
+    if os.geteuid() == 0:
+        os.chown(new, before.st_uid, before.st_gid)
     new.replace(path)
     return True
 

@@ -1,0 +1,50 @@
+"""The daemon's side of the history: its process follows, comes again when it dies, and ends with the daemon."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import gevent
+
+from fsqueue.journal.history import files, projection
+from fsqueue.journal.history.process import HistoryProcess
+from tests.journal.histories import play, write
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end
+        gevent.sleep(0.02)
+
+
+def position(state: Path) -> int:
+    try:
+        db = files.open_to_read(state)
+    except files.NoHistoryError:
+        return 0
+    try:
+        return projection.position(db)
+    finally:
+        db.close()
+
+
+def test_a_process_that_dies_is_started_again_and_goes_on(tmp_path: Path) -> None:
+    log = play(1)
+    write(files.journal_folder(tmp_path), log[:50])
+    history = HistoryProcess(tmp_path)
+    history.start()
+    try:
+        until(lambda: position(tmp_path) == 50)
+        first = history._process.pid
+        os.kill(first, signal.SIGKILL)
+        write(files.journal_folder(tmp_path), log[50:], first=51)
+        until(lambda: position(tmp_path) == len(log))
+        assert history._process.pid != first
+    finally:
+        history.stop()
+    assert history._process.returncode == 0
