@@ -10,10 +10,10 @@ import click
 
 from fsqueue.config.problems import one_of, shown
 from fsqueue.config.settings import STEP_MEANINGS, Form, Kind, Setting, Table, Value
-from fsqueue.config.shape import text_fault
 from fsqueue_cli import completion
 from fsqueue_cli.files import TextParam
 from fsqueue_cli.step_words import SYNTAX
+from fsqueue_cli.typed import typed_fault
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -56,7 +56,7 @@ class TextType(TextParam):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the text, or fail."""
         text = str(value)
-        if (fault := text_fault(self.setting, text)) is not None:
+        if (fault := typed_fault(self.setting, text)) is not None:
             self.fail(f"{fault[0]}; {fault[1]}", param, ctx)
         return text
 

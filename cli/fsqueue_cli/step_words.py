@@ -13,8 +13,8 @@ from collections.abc import Container, Mapping
 
 from fsqueue.config.problems import nearest, one_of, shown
 from fsqueue.config.settings import ACTIONS, NUMBER, STEP, ActionKeys, Kind, Setting, Value
-from fsqueue.config.shape import text_fault
 from fsqueue.engine.model import Forward, HangUp, Step, ToGroup, Voicemail, Wait
+from fsqueue_cli.typed import typed_fault
 
 _KEYS = "|".join(setting.name for setting in STEP.settings if setting.name != "action")
 _PART = re.compile(rf"^({_KEYS})=(.*)$", re.DOTALL)
@@ -95,7 +95,7 @@ def _value(key: str, text: str) -> Value:
             words = f"a whole number from {setting.low} to {setting.high} {setting.unit}".rstrip()
             raise StepWordError(f"{key} must be {words}, not {shown(text)}")
         return int(text)
-    if (fault := text_fault(setting, text)) is not None:
+    if (fault := typed_fault(setting, text)) is not None:
         raise StepWordError(f"{key}: {fault[0]}; {fault[1]}")
     return text
 
