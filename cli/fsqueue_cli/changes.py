@@ -66,10 +66,14 @@ def confirm(question: str, yes: bool) -> None:
     """Ask, unless *yes*; RefusalError where the answer is no, or nobody is there to give one."""
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not _somebody_is_here():
         raise RefusalError(f"{question} Nobody is here to say yes; give --yes")
     if not click.confirm(question, err=True):
         raise RefusalError("nothing was changed")
+
+
+def _somebody_is_here() -> bool:
+    return sys.stdin.isatty()
 
 
 def preview(target: Target, plan: Plan) -> None:

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from fsqueue.control.client import Client, ControlRefusedError, DeniedError, UnreachableError
-from fsqueue.control.protocol import CallDone, GroupDetail, MemberDetail, MoveOrder, Reloaded
+from fsqueue.control.protocol import MoveOrder, Reloaded
 from fsqueue.engine.messages import Renamed
 from fsqueue.places import control_socket
 
@@ -36,6 +36,40 @@ class ReloadOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     renamed: tuple[Renamed, ...] = ()
 
 
+# Of what the daemon answers only what is used is read, so that one of another version can still be asked.
+
+
+class SeenCall(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a call: who it is and what it does."""
+
+    id: str
+    state: str
+
+
+class SeenGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a group: its calls, those in line first."""
+
+    calls: tuple[SeenCall, ...]
+
+
+class SeenState(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a member: what people are shown of him."""
+
+    state: str
+
+
+class SeenMember(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a member's details: himself."""
+
+    member: SeenState
+
+
+class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
+    """Of an action: that it was done."""
+
+    done: str
+
+
 class Running:
     """The daemon behind the control socket.
 
@@ -58,7 +92,7 @@ class Running:
     def waiting(self, group: str) -> tuple[str, ...]:
         """Return the ids of the calls that wait in *group*, in their order; none where it has no such group."""
         try:
-            found = self._get(GroupDetail, "groups", group)
+            found = self._get(SeenGroup, "groups", group)
         except ControlRefusedError as error:
             if error.problem.code == "not_found":
                 return ()
@@ -68,7 +102,7 @@ class Running:
     def member_state(self, member: str) -> str:
         """Return what people are shown of *member* (ringing, talking …), empty where it has none such."""
         try:
-            return self._get(MemberDetail, "members", member).member.state
+            return self._get(SeenMember, "members", member).member.state
         except ControlRefusedError as error:
             if error.problem.code == "not_found":
                 return ""
@@ -76,7 +110,7 @@ class Running:
 
     def move(self, call: str, group: str) -> None:
         """Move a waiting call into *group*."""
-        self._post(CallDone, "calls", call, "move", body=MoveOrder(group=group))
+        self._post(Confirmed, "calls", call, "move", body=MoveOrder(group=group))
 
     def _get(self, gives: type[T], *parts: str) -> T:
         try:
