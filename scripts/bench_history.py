@@ -83,7 +83,7 @@ def questions(db: sqlite3.Connection, day: int) -> dict[str, Callable[[], Any]]:
         return lambda: list(queries.calls(db, CallFilter(limit=0, **wanted)))
 
     def report(by: reports.By) -> Callable[[], Any]:
-        return lambda: reports.calls(db, span, by, UTC)
+        return lambda: reports.calls(db, reports.Chosen(range=span), by, UTC)
 
     return {
         "calls of a day": calls(range=span),
@@ -102,7 +102,8 @@ def questions(db: sqlite3.Connection, day: int) -> dict[str, Callable[[], Any]]:
         "report by number": report("number"),
         "report by day": report("day"),
         "report by hour": report("hour"),
-        "report by member": lambda: reports.members(db, span, span.end),
+        "report by hour of one group": lambda: reports.calls(db, reports.Chosen(range=span, group="g1"), "hour", UTC),
+        "report by member": lambda: reports.members(db, reports.Chosen(range=span), span.end),
         "whom to forget": lambda: forgetting.orders(db, caller),
     }
 

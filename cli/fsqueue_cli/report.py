@@ -32,8 +32,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     "--by", type=click.Choice(["group", "member", "number", "day", "hour"]), default="group", show_default=True,
     help="What the rows are.",
 )  # fmt: skip
+@click.option("--group", default="", metavar="ID", help="Only calls that ended in this group.")
+@click.option("--number", default="", metavar="NUMBER", help="Only calls to this number.")
 @json_option
-def report(place: HistoryPlace, since: str, until: str, by: reports.By, as_json: bool) -> None:
+def report(place: HistoryPlace, since: str, until: str, by: reports.By, group: str, number: str, as_json: bool) -> None:
     """Count calls: offered, answered, missed, how long they waited and talked.
 
     Everything of a call belongs to the moment it came, so calls = answered + missed + in progress, whatever the rows are. In a group's
@@ -47,12 +49,12 @@ def report(place: HistoryPlace, since: str, until: str, by: reports.By, as_json:
 
     Example: fsqueue report --by hour --since yesterday --until yesterday
     """
-    span = place.span(since, until)
+    chosen = reports.Chosen(range=place.span(since, until), group=group, number=number)
     with place.reading() as db:
         if str(by) == "member":
-            given = Report(members=reports.members(db, span, place.now))
+            given = Report(members=reports.members(db, chosen, place.now))
         else:
-            given = Report(calls=reports.calls(db, span, by, place.zone, place.levels))
+            given = Report(calls=reports.calls(db, chosen, by, place.zone, place.levels))
     if as_json:
         talk.give_json(given)
     elif given.members is not None:

@@ -25,6 +25,7 @@ from typing import Literal
 import msgspec
 
 from fsqueue.journal.history import queries, times
+from fsqueue.journal.history.forgetting import spellings
 from fsqueue.journal.history.queries import Range
 
 By = Literal["group", "number", "day", "hour"]
@@ -191,40 +192,59 @@ class _Tally:
 
 _CALLS = """
 SELECT came, number, grp, CASE WHEN ended IS NULL THEN '' WHEN missed THEN 'missed' ELSE 'answered' END,
-    reason, waited, talked FROM calls WHERE came >= ? AND came < ?
+    reason, waited, talked FROM calls WHERE came >= :start AND came < :end
+    AND (:group = '' OR grp = :group) AND (:number = '' OR number = :number)
 """
 _VISITS = """
 SELECT v.grp, v.outcome, c.reason, c.waited, c.talked FROM visits v JOIN calls c ON c.id = v.call
-WHERE v.came >= ? AND v.came < ?
+WHERE v.came >= :start AND v.came < :end
+    AND (:group = '' OR v.grp = :group) AND (:number = '' OR c.number = :number)
 UNION ALL
 SELECT '', CASE WHEN c.ended IS NULL THEN '' ELSE 'missed' END, c.reason, c.waited, c.talked FROM calls c
-WHERE c.came >= ? AND c.came < ? AND NOT EXISTS (SELECT 1 FROM visits v WHERE v.call = c.id)
+WHERE c.came >= :start AND c.came < :end AND NOT EXISTS (SELECT 1 FROM visits v WHERE v.call = c.id)
+    AND :group = '' AND (:number = '' OR c.number = :number)
 """
 _OFFERS = """
-SELECT o.came, c.number, o.grp, o.outcome FROM offers o JOIN calls c ON c.id = o.call WHERE o.came >= ? AND o.came < ?
+SELECT o.came, c.number, o.grp, o.outcome FROM offers o JOIN calls c ON c.id = o.call
+WHERE o.came >= :start AND o.came < :end AND (:group = '' OR o.grp = :group) AND (:number = '' OR c.number = :number)
 """
+
+
+class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+    """Which calls a report is about, in its range; empty fields choose all."""
+
+    range: Range
+    group: str = ""
+    """Calls that ended, or are, in this group (and with ``by="group"`` its row alone), and the offers made in it."""
+    number: str = ""
+    """Calls to this number, in any spelling."""
+
+    def values(self) -> dict[str, str | float]:
+        """Return it as the statements take it."""
+        number = spellings(self.number)[0] if self.number else ""
+        return {"start": self.range.start, "end": self.range.end, "group": self.group, "number": number}
 
 
 def calls(
-    db: sqlite3.Connection, within: Range, by: By, zone: datetime.tzinfo, levels: Mapping[str, float] | None = None
+    db: sqlite3.Connection, chosen: Chosen, by: By, zone: datetime.tzinfo, levels: Mapping[str, float] | None = None
 ) -> CallReport:
-    """Return the figures of the calls that came *within* a range, laid out *by* one thing.
+    """Return the figures of the *chosen* calls, laid out *by* one thing.
 
     *levels* are the groups' `service_level_seconds`. Days and hours are those of *zone*, each of the range's, empty ones too; of
     groups and numbers those that had calls. Calls that came to no group are in the row with an empty key.
     """
     levels = levels or {}
-    rows, total = _by_calls(db, within, by, zone, levels)
+    rows, total = _by_calls(db, chosen, by, zone, levels)
     if by == "group":
-        rows = _by_group(db, within, levels)
-    for came, number, group, outcome in db.execute(_OFFERS, (within.start, within.end)):
+        rows = _by_group(db, chosen, levels)
+    for came, number, group, outcome in db.execute(_OFFERS, chosen.values()):
         total.ring(outcome)
         _row(rows, by, came, number, group).ring(outcome)
     ordered = rows.items() if isinstance(rows, _Buckets) else sorted(rows.items())
     return CallReport(
         by=by,
-        start=within.start,
-        end=within.end,
+        start=chosen.range.start,
+        end=chosen.range.end,
         rows=tuple(tally.figures(key) for key, tally in ordered),
         total=total.figures("total"),
     )
@@ -249,12 +269,12 @@ _PARTS: dict[str, Callable[[Range, datetime.tzinfo], list[tuple[str, Range]]]] =
 
 
 def _by_calls(
-    db: sqlite3.Connection, within: Range, by: By, zone: datetime.tzinfo, levels: Mapping[str, float]
+    db: sqlite3.Connection, chosen: Chosen, by: By, zone: datetime.tzinfo, levels: Mapping[str, float]
 ) -> tuple[dict[str, _Tally], _Tally]:
     parts = _PARTS.get(by)
-    rows: dict[str, _Tally] = _Buckets(parts(within, zone)) if parts else {}
+    rows: dict[str, _Tally] = _Buckets(parts(chosen.range, zone)) if parts else {}
     total = _Tally()
-    for came, number, group, outcome, reason, waited, talked in db.execute(_CALLS, (within.start, within.end)):
+    for came, number, group, outcome, reason, waited, talked in db.execute(_CALLS, chosen.values()):
         level = levels.get(group, SERVICE_LEVEL_SECONDS)
         total.take(outcome, reason, waited, talked, level)
         _row(rows, by, came, number, group).take(outcome, reason, waited, talked, level)
@@ -267,9 +287,9 @@ def _row(rows: dict[str, _Tally], by: By, came: float, number: str, group: str) 
     return rows.setdefault(number if by == "number" else group, _Tally())
 
 
-def _by_group(db: sqlite3.Connection, within: Range, levels: Mapping[str, float]) -> dict[str, _Tally]:
+def _by_group(db: sqlite3.Connection, chosen: Chosen, levels: Mapping[str, float]) -> dict[str, _Tally]:
     rows: dict[str, _Tally] = {}
-    for group, outcome, reason, waited, talked in db.execute(_VISITS, (within.start, within.end) * 2):
+    for group, outcome, reason, waited, talked in db.execute(_VISITS, chosen.values()):
         tally = rows.setdefault(group, _Tally())
         tally.take(outcome, reason, waited, talked, levels.get(group, SERVICE_LEVEL_SECONDS))
     return rows
@@ -331,23 +351,27 @@ class _MemberTally:
 
 
 _MEMBER_OFFERS = """
-SELECT member, outcome, coalesce(answered, ended, began) - began FROM offers WHERE came >= ? AND came < ? AND member <> ''
+SELECT member, outcome, coalesce(answered, ended, began) - began FROM offers
+WHERE came >= :start AND came < :end AND member <> '' AND (:group = '' OR grp = :group)
+    AND (:number = '' OR call IN (SELECT id FROM calls WHERE number = :number AND came >= :start AND came < :end))
 """
 _MEMBER_TALKS = """
-SELECT member, talked FROM calls WHERE came >= ? AND came < ? AND NOT missed AND ended IS NOT NULL AND member <> ''
+SELECT member, talked FROM calls WHERE came >= :start AND came < :end AND NOT missed AND ended IS NOT NULL AND member <> ''
+    AND (:group = '' OR grp = :group) AND (:number = '' OR number = :number)
 """
 
 
-def members(db: sqlite3.Connection, within: Range, now: float) -> MemberReport:
-    """Return the figures of the members: offers and talks of calls that came *within* a range, states cut to it.
+def members(db: sqlite3.Connection, chosen: Chosen, now: float) -> MemberReport:
+    """Return the figures of the members: offers and talks of the *chosen* calls, states cut to the range.
 
-    A state that lasts is counted up to *now*, in epoch seconds.
+    States are those of the member, in all groups; a state that lasts is counted up to *now*, in epoch seconds.
     """
     rows: dict[str, _MemberTally] = {}
-    for member, outcome, rang in db.execute(_MEMBER_OFFERS, (within.start, within.end)):
+    for member, outcome, rang in db.execute(_MEMBER_OFFERS, chosen.values()):
         rows.setdefault(member, _MemberTally()).take(outcome, rang)
-    for member, talked in db.execute(_MEMBER_TALKS, (within.start, within.end)):
+    for member, talked in db.execute(_MEMBER_TALKS, chosen.values()):
         rows.setdefault(member, _MemberTally()).talks.append(talked)
+    within = chosen.range
     for row in queries.states(db, within):
         seconds = rows.setdefault(row.member, _MemberTally()).seconds
         end = min(within.end, max(now, row.began) if row.ended is None else row.ended)

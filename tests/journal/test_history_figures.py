@@ -32,6 +32,7 @@ from fsqueue.journal import reports
 from fsqueue.journal.history import export, files, queries, story, times
 from fsqueue.journal.history.following import Follower
 from fsqueue.journal.history.queries import CallFilter, Range
+from fsqueue.journal.reports import Chosen
 from tests.journal.histories import MEMBERS, START, play, write
 
 WARSAW = zoneinfo.ZoneInfo("Europe/Warsaw")
@@ -48,7 +49,7 @@ def lay_out(state: Path, log: list[tuple[Record, float]]) -> None:
 def reports_of(state: Path, within: Range, levels: dict[str, float]) -> dict[str, reports.CallReport]:
     db = files.open_to_read(state)
     kinds: tuple[reports.By, ...] = ("group", "number", "day", "hour")
-    found = {by: reports.calls(db, within, by, WARSAW, levels) for by in kinds}
+    found = {by: reports.calls(db, Chosen(range=within), by, WARSAW, levels) for by in kinds}
     db.close()
     return found
 
@@ -113,8 +114,8 @@ def test_visits_and_offers_of_each_group_and_member_are_those_of_the_records(
         elif isinstance(record, OfferOver):
             last_outcome[record.offer] = record.outcome
     db = files.open_to_read(state)
-    groups = reports.calls(db, ALL, "group", WARSAW)
-    members = reports.members(db, ALL, log[-1][1])
+    groups = reports.calls(db, Chosen(range=ALL), "group", WARSAW)
+    members = reports.members(db, Chosen(range=ALL), log[-1][1])
     db.close()
     assert {row.key: row.offered for row in groups.rows if row.key} == dict(stays)
     for row in members.rows:
@@ -122,6 +123,33 @@ def test_visits_and_offers_of_each_group_and_member_are_those_of_the_records(
         assert (row.rung, row.answered) == (len(mine), mine.count("taken"))
         assert row.not_taken == sum(outcome in reports.NOT_TAKEN for outcome in mine)
         assert row.rung == row.answered + row.not_taken + row.withdrawn + row.unreachable + row.in_progress
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**32), group=st.sampled_from(["", "sales"]), number=st.sampled_from(["", "0048221234567"]))
+def test_a_report_of_one_group_or_number_counts_its_calls_alone(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, group: str, number: str
+) -> None:
+    state = tmp_path_factory.mktemp("state")
+    log = play(seed)
+    lay_out(state, log)
+    of = {r.call for r, _ in log if isinstance(r, CallOpened) and (not number or r.number == "48221234567")}
+    ends = [r for r, _ in log if isinstance(r, CallEnded) and r.call in of and (not group or r.group == group)]
+    offers = [r for r, _ in log if isinstance(r, Offered) and r.call in of and (not group or r.group == group)]
+    chosen = Chosen(range=ALL, group=group, number=number)
+    db = files.open_to_read(state)
+    kinds: tuple[reports.By, ...] = ("group", "number", "day", "hour")
+    found = [reports.calls(db, chosen, by, WARSAW) for by in kinds]
+    members = reports.members(db, chosen, log[-1][1]).total
+    db.close()
+    for report in found:
+        assert (
+            report.total.answered + report.total.missed == len(ends) == sum(r.answered + r.missed for r in report.rows)
+        )
+        assert report.total.answered == sum(r.reason in ANSWERED for r in ends)
+        assert report.total.rung == len(offers) == sum(row.rung for row in report.rows)
+    assert members.rung == len(offers)
+    assert members.talk.total == pytest.approx(sum(r.talked for r in ends if r.reason in ANSWERED))
 
 
 @settings(max_examples=25, deadline=None)
@@ -151,8 +179,10 @@ def test_time_on_duty_and_in_talk_is_that_of_a_fold_over_the_records(
     for member, (before, since) in duty.items():
         spent[member, before] += now - since  # type: ignore[assignment]
     db = files.open_to_read(state)
-    rows = {row.key: row for row in reports.members(db, ALL, now).rows}
-    halves = [reports.members(db, part, now) for part in (Range(0, START + 9000), Range(START + 9000, ALL.end))]
+    rows = {row.key: row for row in reports.members(db, Chosen(range=ALL), now).rows}
+    halves = [
+        reports.members(db, Chosen(range=part), now) for part in (Range(0, START + 9000), Range(START + 9000, ALL.end))
+    ]
     db.close()
     for member in MEMBERS:
         row = rows[member]
