@@ -24,6 +24,9 @@ FROM_THE_TOP = ("top-down", "sequentially-by-agent-order")
 SILENT = ("time-base-score", "tier-rule-wait-second", "tier-rule-wait-multiply-level", "tier-rule-no-agent-no-wait")
 """Parameters that mean something only beside others, or whose meaning is ours anyway."""
 
+SECONDS_UNLESS_SAID = 60
+"""How long mod_callcenter rings an agent whose contact has no timeout."""
+
 _VARIABLES = re.compile(r"^(?:\[[^\]]*\]|\{[^}]*\}|<[^>]*>)")
 _TIMEOUT = re.compile(r"\b(?:leg_timeout|originate_timeout|call_timeout)=([0-9]{1,5})")
 _DOMAIN_VARIABLE = re.compile(r"@\$?\$\{(?:domain|domain_name|local_ip_v4|dialed_domain)\}")
@@ -197,7 +200,9 @@ def _finish(name: str, group: Entry, root: ElementTree.Element) -> None:
         if len(dict.fromkeys(timeouts)) > 1:
             group.note("leg_timeout differs between agents: rings is one for the group, that of the longest")
     elif known:
-        group.put("rings", 12, "leg_timeout")  # mod_callcenter rings for 60 seconds where nothing else is said
+        group.put("rings", rings(SECONDS_UNLESS_SAID), "leg_timeout")
+        if timeouts:
+            group.note("leg_timeout is said for some agents only: rings is one for the group, that of the longest")
 
 
 def _common(values: Iterable[str | None]) -> int | None:

@@ -81,7 +81,8 @@ def _ring_group(draft: Draft, group: Entry, row: dict[str, str]) -> None:
     if strategy == "random" or strategy not in DISTRIBUTIONS:
         group.note(f'strategy {strategy}: has no equal; this is "{distribution}"')
     _timeouts(group, distribution, whole(_of(row, "call_timeout")))
-    if prefix := _of(row, "cid_name_prefix"):
+    # Its last space is what parts it from the name.
+    if prefix := (row.get("ring_group_cid_name_prefix") or ""):
         group.put("prefix", prefix, "ring_group_cid_name_prefix")
     group.steps["unanswered"] = _after(draft, group, _of(row, "timeout_app"), _of(row, "timeout_data"))
     _notes(group, row)
