@@ -37,7 +37,7 @@ def make_password_file(config: Path) -> Path | None:
 
     Only its owner can read it; in a folder that an administrator has given to a group (the daemon's), that group too.
     """
-    path = config.resolve().parent / PASSWORD_FILE
+    path = config.parent / PASSWORD_FILE  # where the daemon looks for it: beside the name, not behind a link
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

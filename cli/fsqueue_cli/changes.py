@@ -206,7 +206,8 @@ def _text(value: object) -> str | None:
     if value is None:
         return None
     if isinstance(value, dict):
-        return " ".join(f"{key}={_text(item)}" for key, item in value.items())
+        pairs = [(key, _text(item)) for key, item in value.items()]
+        return " ".join(f"{key}={{{text}}}" if isinstance(value[key], dict) else f"{key}={text}" for key, text in pairs)
     if isinstance(value, list):
         return "[" + ", ".join(_text(item) or "" for item in value) + "]"
     if isinstance(value, bool):
