@@ -172,7 +172,11 @@ def test_the_history_of_a_journal_that_is_gone_is_put_aside_and_not_mixed_with_t
     follow(tmp_path)
     assert len(dump(tmp_path)["calls"]) == sum(isinstance(record, CallOpened) for record, _ in other)
     (aside,) = files.history_folder(tmp_path).glob("before-*.db")
-    assert sqlite3.connect(aside).execute("SELECT count(*) FROM calls").fetchone()[0] == calls
+    db = sqlite3.connect(aside)
+    assert db.execute("SELECT count(*) FROM calls").fetchone()[0] == calls
+    db.close()
+    follow(tmp_path, keep_days=1.0, now=aside.stat().st_mtime + 2 * DAY)
+    assert not aside.exists()
 
 
 def test_an_older_file_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: Path) -> None:

@@ -42,6 +42,10 @@ AGAIN = 10.0
 DAY = 86400.0
 
 _REQUEST = "rebuild"
+"""Name of the file by which others ask for the history to be built anew."""
+
+_ASIDE = "before-"
+"""What the histories of journals that are gone are named by; they go when they are too old, like everything."""
 
 
 class BusyError(Exception):
@@ -121,6 +125,9 @@ class Follower:
         before = self._clock() - self._keep_days * DAY
         forgetting.prune(self._db, before)
         forgetting.remove_before(self._reader.directory, before, projection.checkpoint(self._db))
+        for aside in sorted(self._folder.glob(f"{_ASIDE}*")):
+            if aside.stat().st_mtime < before:
+                aside.unlink()
 
     def _scrub(self) -> None:
         wanted = self._db.execute("SELECT call FROM scrubs ORDER BY call").fetchall()
@@ -145,7 +152,7 @@ class Follower:
         if projection.version(db) != projection.VERSION and projection.passed_over(db):
             log.info("history: building it anew, since this version may know records that the last one passed over")
         elif _replaced(db, files.journal_folder(self.state)):
-            aside = file.with_name(f"before-{file.name}")
+            aside = file.with_name(_ASIDE + file.name)
             log.warning(
                 "history: the journal is another one than before; the history of that one is put aside as %s", aside
             )

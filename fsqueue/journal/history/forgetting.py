@@ -57,17 +57,15 @@ def scrub(db: sqlite3.Connection, directory: Path) -> int:
     Raises:
         OSError: a segment can't be written; what is left is done next time.
     """
-    closed = segments(directory)[:-1]
-    if not closed:
-        return 0
-    newest = first_seq(segments(directory)[-1])
+    paths = segments(directory)  # once: a segment that is begun meanwhile makes none of these older
     written = 0
-    for at, path in enumerate(closed):
-        end = first_seq(closed[at + 1]) if at + 1 < len(closed) else newest
+    for path, following in pairwise(paths):
+        end = first_seq(following)
         rows = db.execute("SELECT call FROM scrubs WHERE first_seq < ? AND last_seq >= ?", (end, first_seq(path)))
         calls = {row[0]: None for row in rows}
         written += bool(calls) and _rewrite(path, calls)
-    db.execute("DELETE FROM scrubs WHERE last_seq < ?", (newest,))
+    if paths:
+        db.execute("DELETE FROM scrubs WHERE last_seq < ?", (first_seq(paths[-1]),))
     return written
 
 
