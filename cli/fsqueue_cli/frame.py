@@ -53,7 +53,7 @@ class CommandLine(click.Group):
             say_error("stopped; nothing was changed")
             sys.exit(Exit.FAILED)
         except OSError as error:
-            say_error(f"{error.filename or 'the system'}: {(error.strerror or str(error)).lower()}")
+            say_error(f"{error.filename or 'what was to be printed'}: {(error.strerror or str(error)).lower()}")
             sys.exit(Exit.FAILED)
         sys.exit(code if isinstance(code, int) else Exit.DONE)
 

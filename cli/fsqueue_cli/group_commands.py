@@ -43,11 +43,10 @@ def list_groups(place: Place) -> None:
         talk.say("there are no groups yet: fsqueue group add NAME")
         return
     talk.give_table(
-        ("GROUP", "NAME", "EXT.", "NUMBERS", "HOW", "RINGS", "PICKUP", "UNANSWERED", "MEMBERS"),
+        ("GROUP", "EXT.", "NUMBERS", "HOW", "RINGS", "PICKUP", "UNANSWERED", "MEMBERS"),
         [
             (
                 row.id,
-                row.name,
                 row.extension or "",
                 " ".join(row.numbers),
                 row.distribution,
@@ -273,7 +272,12 @@ def remove_group(target: Target, key: str, to: str | None, cascade: bool, yes: b
 def _question(key: str, to: str | None, waiting: int) -> str:
     if not waiting:
         return f"Remove the group {key}?"
-    end = f"are moved to {to}" if to is not None else "end as missed (--to GROUP moves them)"
+    one = waiting == 1
+    end = (
+        f"{'is' if one else 'are'} moved to {to}"
+        if to is not None
+        else f"end{'s' * one} as missed (--to GROUP moves them)"
+    )
     return f"Remove the group {key}? {talk.count(waiting, 'call')} waiting in it {end}."
 
 

@@ -51,7 +51,7 @@ class TextType(TextParam):
     def __init__(self, setting: Setting) -> None:
         """Take what *setting* takes."""
         self.setting = setting
-        self.name = "|".join(setting.choices) if len(setting.choices) < 5 and setting.choices else "text"
+        self.name = "text"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the text, or fail."""
@@ -109,7 +109,8 @@ def _key_option(setting: Setting) -> Callable[[F], F]:
         words = f"{_help(setting)} Give it again for each; the list becomes exactly these."
         option = f"--{name.removesuffix('s')}"
         return click.option(option, setting.name, type=TextType(setting), multiple=True, metavar="ID", help=words)
-    return click.option(f"--{name}", setting.name, type=TextType(setting), help=_help(setting))
+    metavar = "|".join(setting.choices) or None
+    return click.option(f"--{name}", setting.name, type=TextType(setting), metavar=metavar, help=_help(setting))
 
 
 def _help(setting: Setting) -> str:

@@ -21,6 +21,9 @@ WIDE = 100_000
 
 LONGEST = 4000
 
+UNBROKEN = 16
+"""Characters: words of a table that are no longer are broken only where the terminal has no room for them."""
+
 
 def say(text: str) -> None:
     """Say one line on standard error."""
@@ -50,16 +53,37 @@ def give_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.text import Text
 
     terminal = sys.stdout.isatty()
-    table = Table(box=None, pad_edge=False, header_style="bold" if coloured(sys.stdout) else "")
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=not terminal)
-    for row in rows:
-        table.add_row(*(Text(printable(cell, LONGEST)) for cell in row))
     console = _console(terminal)
+    cells = [[printable(cell, LONGEST) for cell in row] for row in rows]
+    table = Table(box=None, pad_edge=False, header_style="bold" if coloured(sys.stdout) else "")
+    for column, width in zip(columns, _widths([columns, *cells], console.width), strict=True):
+        table.add_column(column, overflow="fold", no_wrap=not terminal, width=width)
+    for row in cells:
+        table.add_row(*map(Text, row))
     with console.capture() as captured:
         console.print(table)
     for line in captured.get().splitlines():
         give(line.rstrip() + "\n")
+
+
+def _widths(rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    """How wide each column is, so that they and what is between them fit into *width* characters.
+
+    The widest give first, and words are broken only when that isn't enough: left to itself rich breaks numbers in two
+    while another column has room.
+    """
+    from rich.cells import cell_len
+
+    columns = range(len(rows[0]))
+    widths = [max(cell_len(row[place]) for row in rows) for place in columns]
+    words = [max(cell_len(word) for row in rows for word in (row[place].split() or [""])) for place in columns]
+    room = width - 2 * (len(rows[0]) - 1)
+    for unbroken in (UNBROKEN, 1):
+        least = [min(word, unbroken) for word in words]
+        while sum(widths) > room and any(wide > low for wide, low in zip(widths, least, strict=True)):
+            widest = max(columns, key=lambda place: widths[place] if widths[place] > least[place] else 0)
+            widths[widest] -= 1
+    return widths
 
 
 def give_facts(facts: Iterable[tuple[str, str]]) -> None:

@@ -90,16 +90,18 @@ def test_a_terminal_gets_colour_unless_somebody_objects(
     assert not talk.coloured(io.StringIO())
 
 
-def test_a_table_fits_the_terminal_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("width", [30, 40, 60, 80, 200])
+def test_a_table_fits_the_terminal_and_loses_nothing(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr("sys.stdout", terminal)
-    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("TERM", "dumb")
-    members = " ".join(f"member-{number}" for number in range(20))
-    talk.give_table(("GROUP", "MEMBERS"), [("sales", members)])
+    members = [f"m{number}" for number in range(20)]
+    number = "+48221234567"
+    talk.give_table(("GROUP", "NUMBER", "MEMBERS"), [("sales", number, " ".join(members))])
     lines = terminal.getvalue().splitlines()
-    assert max(map(len, lines)) <= 40
-    assert [word for word in members.split() if word not in terminal.getvalue()] == []
+    assert max(map(len, lines)) <= width
+    assert [word for word in (*members, number) if word not in terminal.getvalue().split()] == []
 
 
 def test_in_a_pipe_each_row_is_one_line(shell: Shell) -> None:
@@ -112,8 +114,8 @@ def test_in_a_pipe_each_row_is_one_line(shell: Shell) -> None:
 
 
 def test_names_are_no_markup_and_no_escapes(shell: Shell) -> None:
-    shell.run("group set sales --name", "[bold]A[/] :smile: \\[x]")
-    assert "[bold]A[/] :smile: \\[x]" in shell.run("group list").stdout
+    shell.run("member set anna --name", "[bold]A[/] :smile: \\[x]")
+    assert "[bold]A[/] :smile: \\[x]" in shell.run("member list").stdout
 
 
 @pytest.mark.parametrize("noun", ["group", "member", "number"])
