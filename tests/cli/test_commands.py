@@ -67,6 +67,13 @@ def test_no_folders_are_made_for_a_mistyped_name(empty: Shell) -> None:
     assert list(empty.folder.iterdir()) == []
 
 
+def test_the_usual_folder_is_made(empty: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = empty.folder / "etc" / "fsqueue" / "fsqueue.toml"
+    monkeypatch.setattr("fsqueue_cli.changes.DEFAULT_CONFIG", usual)
+    assert empty.run("group add sales --config", str(usual)).exit_code == Exit.DONE
+    assert sorted(entry.name for entry in usual.parent.iterdir()) == ["esl-password", "fsqueue.toml"]
+
+
 # --- changing ---------------------------------------------------------------------------------------------------------
 
 
