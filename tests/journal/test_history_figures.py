@@ -36,7 +36,7 @@ from fsqueue.journal.reports import Chosen
 from tests.journal.histories import MEMBERS, START, play, write
 
 WARSAW = zoneinfo.ZoneInfo("Europe/Warsaw")
-ALL = Range(0.0, START + 10 * 86400)
+ALL = Range(START - 86400, START + 10 * 86400)
 
 
 def lay_out(state: Path, log: list[tuple[Record, float]]) -> None:
@@ -181,7 +181,8 @@ def test_time_on_duty_and_in_talk_is_that_of_a_fold_over_the_records(
     db = files.open_to_read(state)
     rows = {row.key: row for row in reports.members(db, Chosen(range=ALL), now).rows}
     halves = [
-        reports.members(db, Chosen(range=part), now) for part in (Range(0, START + 9000), Range(START + 9000, ALL.end))
+        reports.members(db, Chosen(range=part), now)
+        for part in (Range(ALL.start, START + 9000), Range(START + 9000, ALL.end))
     ]
     db.close()
     for member in MEMBERS:
