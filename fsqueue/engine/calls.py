@@ -18,6 +18,7 @@ from fsqueue.engine.messages import (
     Reason,
     Refuse,
     Relegged,
+    Requeued,
     Talking,
 )
 from fsqueue.engine.model import HangUp, plain_number
@@ -207,6 +208,7 @@ def _talk(s: State, call: Call, what: Event) -> None:
 def _requeue(s: State, call: Call, what: Event) -> None:
     """Put a caller whose bridge failed back: the same place, in the same pass (E1 counts only talks that stand)."""
     offer = s.offers.get(call.winner)
+    s.record(Requeued(call.id, call.winner, what.detail))
     call.winner, call.talking_since = "", 0.0
     if offer is not None and offer.state == "over":
         offers.missed_talk(s, offer, what.detail)

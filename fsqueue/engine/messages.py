@@ -437,6 +437,23 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     because: dict[str, str] = {}
 
 
+class Sent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The call left the queue for a step, in which it will end with *reason*."""
+
+    call: str
+    step: str
+    """In words: ``voicemail 1000@example.com``, ``hangup USER_BUSY``."""
+    reason: Reason
+
+
+class Requeued(msgspec.Struct, frozen=True, tag=True):
+    """The bridge of *offer* failed, and the caller is back at his place, in the same pass."""
+
+    call: str
+    offer: str
+    why: str = ""
+
+
 class Talking(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Caller and member (or number) talk."""
 
@@ -445,6 +462,14 @@ class Talking(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     member: str
     waited: float
     """Seconds from joining."""
+
+
+class TalkOver(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The member (or number) of a talk is free of it; the call's own end may come before or after."""
+
+    call: str
+    offer: str
+    member: str
 
 
 class CallEnded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -556,7 +581,8 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 Record = (
-    CallOpened | VisitBegan | Relegged | Offered | OfferAnswered | OfferOver | Decided | Talking | CallEnded
+    CallOpened | VisitBegan | Relegged | Offered | OfferAnswered | OfferOver | Decided | Sent | Requeued | Talking
+    | TalkOver | CallEnded
     | MemberChanged | TurnUsed | ConfigTaken | SwitchChanged | Checkpoint | CalledBack | Forgotten
 )  # fmt: skip
 

@@ -11,6 +11,7 @@ from fsqueue.engine.messages import (
     OfferOver,
     Outcome,
     Ring,
+    TalkOver,
     Withdraw,
     WithdrawWhy,
 )
@@ -228,9 +229,11 @@ def _become_talk(s: State, offer: Offer, what: Said) -> None:
 def free_after_talk(s: State, offer: Offer) -> None:
     """End the member's side of a talk: he is free after the wrap-up of the group whose call he had (M2)."""
     close(s, offer)
-    person = s.people.get(offer.member)
+    s.record(TalkOver(call=offer.call, offer=offer.id, member=offer.member))
     group = s.plan.groups.get(offer.group)
-    if roster.member_event(s, offer, "released") and person is not None and group is not None and group.wrap_up:
+    released = roster.member_event(s, offer, "released")
+    person = s.people.get(offer.member)  # a removed member is forgotten when he is released
+    if released and person is not None and group is not None and group.wrap_up:
         roster.quieten(s, person, s.now + group.wrap_up, "wrap-up")
         roster.changed(s, person, "wrap-up")
 

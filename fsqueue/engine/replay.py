@@ -23,7 +23,10 @@ from fsqueue.engine.messages import (
     OfferOver,
     Record,
     Relegged,
+    Requeued,
+    Sent,
     Talking,
+    TalkOver,
     TurnUsed,
     VisitBegan,
 )
@@ -182,8 +185,6 @@ def _over(s: State, r: OfferOver) -> None:
     call.idle_since = s.now
     if r.outcome == "unreachable":
         call.rung.pop(r.member, None)
-    if call.winner == r.offer:
-        call.state, call.winner, call.talking_since = "waiting", "", 0.0
 
 
 def _decided(s: State, r: Decided) -> None:
@@ -193,12 +194,21 @@ def _decided(s: State, r: Decided) -> None:
         call.noted = True
         if r.rule == "U2":
             call.rung, call.pass_until = {}, None
-    elif word in ("voicemail", "hangup"):
-        call.state = "sent"
-        call.reason = "voicemail" if word == "voicemail" else _HUNG_UP.get(r.rule, "no_answer")
 
 
-_HUNG_UP: dict[str, Any] = {"U1": "offline", "U2": "no_answer", "U4": "timed_out", "full": "full"}
+def _sent(s: State, r: Sent) -> None:
+    call = s.calls[r.call]
+    call.state, call.reason = "sent", r.reason
+
+
+def _requeued(s: State, r: Requeued) -> None:
+    call = s.calls[r.call]
+    call.state, call.winner, call.talking_since = "waiting", "", 0.0
+    call.live.pop(r.offer, None)
+    call.idle_since = s.now
+    offer = s.offers.get(r.offer)
+    if offer is not None:
+        offer.state, offer.verdict = "withdrawn", "failed"
 
 
 def _talking(s: State, r: Talking) -> None:
@@ -206,6 +216,13 @@ def _talking(s: State, r: Talking) -> None:
     call.state, call.winner, call.talking_since = "talking", r.offer, s.now
     call.live.pop(r.offer, None)
     s.offers[r.offer].state = "over"
+    person = s.people.get(r.member)
+    if person is not None:
+        person.untaken = 0
+
+
+def _talk_over(s: State, r: TalkOver) -> None:
+    s.offers.pop(r.offer, None)
 
 
 def _ended(s: State, r: CallEnded) -> None:
@@ -238,7 +255,10 @@ _FOLDS: dict[type, Callable[[State, Any], None]] = {
     OfferAnswered: _answered,
     OfferOver: _over,
     Decided: _decided,
+    Sent: _sent,
+    Requeued: _requeued,
     Talking: _talking,
+    TalkOver: _talk_over,
     CallEnded: _ended,
     MemberChanged: _member,
     TurnUsed: _turn,

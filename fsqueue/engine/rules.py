@@ -85,11 +85,11 @@ def _ring_all(s: State, call: Call, queue: Queue) -> None:
     fresh = [m for _, _, m in queue.free.get(call.leg.switch, ()) if m not in call.rung]
     if not fresh:
         return
-    if call.pass_until is None:
-        call.pass_until = s.now + queue.window
-    until = min(call.pass_until, call.limit)
+    window_ends = s.now + queue.window if call.pass_until is None else call.pass_until
+    until = min(window_ends, call.limit)
     if until - s.now < s.plan.ring:
-        return
+        return  # D1; nor has the pass's window begun then
+    call.pass_until = window_ends
     s.timers.clear(("idle", call.id))
     for member in fresh:
         offers.ring_member(s, call, queue, member, until)

@@ -54,7 +54,10 @@ def offer_gone(s: State, offer: Offer, cause: str) -> None:
             calls.call_event(s, call, "talk_ended", calls.Event(detail=cause))
         offers.free_after_talk(s, offer)
         return
+    was = offer.state
     offers.offer_event(s, offer, "ended", offers.Said("lost", cause))
+    if was == "withdrawn":
+        return  # nothing of it rang any more; U2 counts from when it was withdrawn
     if call is not None and (call.winner == offer.id or not call.live):
         calls.call_event(s, call, "offer_over", calls.Event(detail=cause))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fsqueue.engine import offers, roster
-from fsqueue.engine.messages import Announce, CallEnded, Decided, Hold, Reason, Send, VisitBegan
+from fsqueue.engine.messages import Announce, CallEnded, Decided, Hold, Reason, Send, Sent, VisitBegan
 from fsqueue.engine.model import MAX_VISITS, Forward, HangUp, Occasion, Step, ToGroup, Voicemail, Wait, plain_number
 from fsqueue.engine.state import Call, Queue, State
 
@@ -136,7 +136,8 @@ def arm_idle(s: State, call: Call, queue: Queue) -> None:
         s.timers.clear(("idle", call.id))
         return
     step = queue.group.step("unanswered")
-    if isinstance(step, Wait) and not call.rung and (call.noted or not step.prompt):
+    fresh = not call.rung and call.pass_until is None
+    if isinstance(step, Wait) and fresh and (call.noted or not step.prompt):
         s.timers.clear(("idle", call.id))
     else:
         due = call.idle_since + queue.window
@@ -199,13 +200,17 @@ def describe_step(step: Step) -> str:
         return f"forward {step.member or step.number}"
     if isinstance(step, ToGroup):
         return f"group {step.group}"
-    return "wait" if isinstance(step, Wait) else "hangup"
+    if isinstance(step, Wait):
+        return "wait"
+    return f"hangup {step.cause}".rstrip()
 
 
 def _wait(s: State, call: Call, step: Wait, rule: str) -> None:
+    again = rule == "U2" and bool(call.rung)  # a pass that rang somebody is over: that is news, an idle one's end isn't
+    if not call.noted or again:
+        decide(s, call, rule, "wait")
     if not call.noted:
         call.noted = True
-        decide(s, call, rule, "wait")
         if step.prompt:
             s.command(Announce(call.id, call.leg, step.prompt))
     if rule == "U2":
@@ -244,6 +249,7 @@ def send(s: State, call: Call, step: Voicemail | HangUp, reason: Reason) -> None
     """Send the call out of the queue; it ends with *reason* when the switch says that it is done."""
     call.state = "sent"
     call.reason = reason
+    s.record(Sent(call=call.id, step=describe_step(step), reason=reason))
     s.timers.set(("stuck", call.id), s.now + PARKED_LIMIT)
     s.command(Send(call.id, call.leg, step))
 

@@ -25,8 +25,11 @@ from fsqueue.engine.messages import (
     Reason,
     Record,
     Relegged,
+    Requeued,
+    Sent,
     SwitchChanged,
     Talking,
+    TalkOver,
     TurnUsed,
     VisitBegan,
 )
@@ -163,9 +166,25 @@ def _decided(record: Decided, names: Names) -> str:
 
 
 @words.register
+def _sent(record: Sent, names: Names) -> str:
+    return f"{_call(record.call, names)}: sent to {_theirs(record.step)}"
+
+
+@words.register
+def _requeued(record: Requeued, names: Names) -> str:
+    why = f": {_theirs(record.why)}" if record.why else ""
+    return f"{_call(record.call, names)}: back at his place, the bridge to {_target(record.call, record.offer, names)} failed{why}"
+
+
+@words.register
 def _talking(record: Talking, names: Names) -> str:
     who = record.member or _target(record.call, record.offer, names)
     return f"{_call(record.call, names)}: answered by {who} after {seconds(record.waited)}"
+
+
+@words.register
+def _talk_over(record: TalkOver, names: Names) -> str:
+    return f"{_call(record.call, names)}: {record.member or _target(record.call, record.offer, names)} is free of it"
 
 
 @words.register
