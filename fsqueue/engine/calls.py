@@ -298,6 +298,7 @@ def _releg(s: State, call: Call, what: Event) -> None:
     if s.by_leg.get(call.leg) is call:
         del s.by_leg[call.leg]
     s.by_arrival.pop(call.arrival, None)
+    call.missing = 0
     call.leg, call.arrival, call.caller = arrived.leg, arrived.arrival, arrived.caller
     s.by_leg[call.leg] = call
     s.by_arrival[call.arrival] = call
