@@ -62,6 +62,7 @@ class Engine:
         """Apply one input at *now* (epoch seconds; a time before the last one counts as the last one)."""
         s = self.state
         s.now = max(s.now, now)
+        roster.catch_up(s)
         _HANDLERS[type(given)](s, given)
         rules.settle(s)
         step = Step(tuple(s.records), tuple(s.commands))
@@ -75,7 +76,8 @@ class Engine:
 
     def deadline(self) -> float | None:
         """Return when `Wake` is due, in epoch seconds; None when nothing is."""
-        return self.state.timers.next()
+        dues = [due for due in (self.state.timers.next(), self.state.quiet.next()) if due is not None]
+        return min(dues, default=None)
 
 
 def _wake(s: State, _: Wake) -> None:

@@ -209,14 +209,22 @@ def arm(s: State, person: Person) -> None:
     """Have him looked at again when the next of his times has come."""
     ahead = [when for when in (person.quiet_until, person.unrung_until) if when > s.now]
     if ahead:
-        s.timers.set(("member", person.id), min(ahead))
+        s.quiet.set(("member", person.id), min(ahead))
     else:
-        s.timers.clear(("member", person.id))
+        s.quiet.clear(("member", person.id))
+
+
+def catch_up(s: State) -> None:
+    """Take in whose rest, wrap-up or unreachable time is over by now."""
+    while (name := s.quiet.pop_due(s.now)) is not None:
+        person = s.people[name[1]]
+        refresh(s, person)
+        arm(s, person)
 
 
 def forget(s: State, person: Person) -> None:
     """Drop a removed member who holds nothing any more."""
-    s.timers.clear(("member", person.id))
+    s.quiet.clear(("member", person.id))
     s.people.pop(person.id, None)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from heapq import merge
 
-from fsqueue.engine import calls, offers, roster, visits
+from fsqueue.engine import calls, offers, visits
 from fsqueue.engine.model import Wait
 from fsqueue.engine.state import Call, LineKey, Queue, State
 from fsqueue.engine.timers import Name
@@ -142,10 +142,6 @@ def fire(s: State, name: Name) -> None:
             offers.offer_event(s, offer, "limit")
     elif kind == "idle":
         _idle(s, what)
-    elif kind == "member":
-        person = s.people[what]
-        roster.refresh(s, person)
-        roster.arm(s, person)
     elif kind == "away":
         _away(s, what, name[2])
     else:

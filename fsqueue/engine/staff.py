@@ -185,7 +185,7 @@ def _rename_member(s: State, old: str, new: str) -> None:
     if person is None:
         return
     person.id = new
-    s.timers.clear(("member", old))
+    s.quiet.clear(("member", old))
     s.people[new] = person
     roster.arm(s, person)
     for queue in s.queues.values():

@@ -226,6 +226,9 @@ class State:
         self.queues: dict[str, Queue] = {}
         self.switches: dict[str, Switch] = {}
         self.timers = Timers()
+        self.quiet = Timers()
+        """When a member's rest, wrap-up or unreachable time is over. Apart from the others, since facts that have come
+        about by now hold before anything that happens now, while of deadlines and inputs the inputs go first."""
         self.ended: dict[str, float] = {}
         """Arrivals and calls that ended lately, since the switch's channel table is behind its events."""
         self.stalled = False
