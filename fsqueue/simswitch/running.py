@@ -152,11 +152,8 @@ def _listen(world: World, leg: Leg) -> Run:
     """Carry out what the leg has been told; what it did before stays its application to those who ask."""
     before = (leg.application, leg.application_data)
     while leg.messages:
-        try:
-            yield from one(world, leg, *leg.messages[0])
-        finally:
-            if leg.messages:
-                leg.messages.popleft()
+        # Taken off first: one that waits itself (park, playback) looks at the queue again meanwhile.
+        yield from one(world, leg, *leg.messages.popleft())
     leg.application, leg.application_data = before
 
 

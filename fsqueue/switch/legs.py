@@ -82,6 +82,21 @@ class Core:
         """The switch's Core-UUID, as last heard; empty before."""
         return self._ctx.core
 
+    def sizes(self) -> dict[str, int]:
+        """Return how much is remembered of each kind: nothing of any when nobody is in a call with us."""
+        ctx, talks = self._ctx, self._talks
+        return {
+            "callers": len(ctx.callers),
+            "offers": len(ctx.offers),
+            "phones": len(ctx.phones),
+            "jobs": len(ctx.jobs),
+            "codes": len(ctx.codes),
+            "sessions": len(ctx.sessions),
+            "talks": len(talks.by_offer) + len(talks.by_caller) + len(talks.by_leg),
+            "deferred": len(self._deferred) + len(self._replaced),
+            "other calls": len(self._members.known()),
+        }
+
     def deadline(self) -> float | None:
         """Return when a `Tick` is due (epoch seconds), or None."""
         return self._ctx.deadline()
@@ -191,7 +206,8 @@ class Core:
             self._talks.member_left(uuid)
             self._offers.left(uuid)
         self._talks.caller_left(uuid)
-        self._members.ended(uuid)
+        # A member who calls a group himself is on the phone (M1), whosever leg that is now.
+        self._members.calls_us(uuid, user)
         self._callers.arrived(item.session, item.event, user=user, takes=takes)
 
     def _socket_closed(self, session: str) -> None:

@@ -80,8 +80,16 @@ class Members:
             self._other[uuid] = member
             self._ctx.emit(OtherCall(self._ctx.leg(uuid), member, present=True))
 
+    def calls_us(self, uuid: str, user: str) -> None:
+        """A channel arrived as a caller of ours: his phone is busy with it until it ends, where *user* is a member."""
+        if uuid not in self._other:
+            self.began(uuid, user)
+        elif self._other[uuid] not in self._by_user.get(user, ()):
+            self.ended(uuid)
+            self.began(uuid, user)
+
     def ended(self, uuid: str) -> None:
-        """The channel has ended, or has turned out to be ours."""
+        """The channel has ended, or has turned out to be a member's leg of ours."""
         member = self._other.pop(uuid, None)
         if member is not None:
             self._ctx.emit(OtherCall(self._ctx.leg(uuid), member, present=False))

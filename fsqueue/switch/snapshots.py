@@ -19,7 +19,7 @@ from fsqueue.switch.callers import Callers, Ended, who
 from fsqueue.switch.context import CallerLeg, Context, Offer, PhoneLeg, Talk
 from fsqueue.switch.dialplan import HOLD
 from fsqueue.switch.ids import job_uuid
-from fsqueue.switch.members import Members
+from fsqueue.switch.members import Members, authenticated
 from fsqueue.switch.offers import Offers
 from fsqueue.switch.talks import Talks
 
@@ -195,6 +195,7 @@ class Snapshots:
         caller = CallerLeg(event.uuid, event, call=event.fsq_call, phase="waiting", stands=True)
         caller.media = event.answer_state in ("answered", "early")
         ctx.callers[event.uuid] = caller
+        self._members.calls_us(event.uuid, authenticated(event))
         ctx.emit(
             Arrived(
                 leg=ctx.leg(event.uuid),

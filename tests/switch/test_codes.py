@@ -12,6 +12,7 @@ from fsqueue.engine.messages import (
     ConnectFailed,
     DutyCode,
     OfferEnded,
+    OtherCall,
     Pickup,
     Refuse,
     TalkEnded,
@@ -56,7 +57,7 @@ def test_duty_codes_are_looked_up_whole_before_the_pickup_code(digits: str, duty
 
 
 def test_a_site_that_names_the_group_itself_is_believed_over_the_digits() -> None:
-    assert [type(i) for i in dial(Bench(), "*8", fsq_to="sales")] == [Arrived]
+    assert [type(i) for i in dial(Bench(), "*8", fsq_to="sales")] == [OtherCall, Arrived]
 
 
 def test_the_realm_stands_in_where_the_switch_names_no_domain() -> None:

@@ -7,7 +7,7 @@ import re
 import msgspec
 import pytest
 
-from fsqueue.engine.messages import Announce, Arrived, CallerGone, Drop, Refuse, Send, StepDone
+from fsqueue.engine.messages import Announce, Arrived, CallerGone, Drop, OtherCall, Refuse, Send, StepDone
 from fsqueue.engine.model import HangUp, Voicemail
 from fsqueue.switch.dialplan import WHY
 from fsqueue.switch.messages import LinkUp, SocketClosed
@@ -20,7 +20,8 @@ def variables(text: str) -> dict[str, str]:
 
 def test_an_arrival_says_what_the_channel_says() -> None:
     b = Bench()
-    (arrived,) = b.arrive(fsq_to="sales", fsq_priority="7", sip_auth_user="1001", sip_user_domain="lab")
+    busy, arrived = b.arrive(fsq_to="sales", fsq_priority="7", sip_auth_user="1001", sip_user_domain="lab")
+    assert isinstance(busy, OtherCall)  # a member who calls a group himself is on the phone (M1)
     assert isinstance(arrived, Arrived)
     assert (arrived.to, arrived.dialled, arrived.priority, arrived.user) == ("sales", "7001", 7, "1001@lab")
     assert (arrived.caller.number, arrived.caller.name, arrived.caller.hidden) == ("5551", "Ewa", False)
