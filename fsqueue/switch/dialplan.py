@@ -158,21 +158,7 @@ def _identity(facts: DialplanFacts) -> list[str]:
 def _hold(facts: DialplanFacts) -> list[str]:
     return [
         "<!-- The hold: laps of music, each begun only while the daemon's lease and the caller's own last moment are ahead. -->",
-        *_extension(
-            HOLD,
-            [("destination_number", f"^{HOLD}$"), (_alive(), "^11$")],
-            [
-                _action("set", "fsqueue_unscheduled=${sched_del(${uuid})}"),
-                _action("set", "max_forwards=70"),
-                _action("unset", "transfer_history"),
-                _action("set", f"transfer_after_bridge={HOLD}:XML:{facts.context}"),
-                _action("event", "Event-Name=CUSTOM,Event-Subclass=fsqueue::hold"),
-                *_lap(facts, "${fsqueue_music}"),
-                _action("transfer", f"{_next_lap(facts)} XML {facts.context}"),
-                _otherwise("set", f"{WHY}=hold_over"),
-                _otherwise("transfer", f"{FALLBACK} XML {facts.context}"),
-            ],
-        ),
+        *_hold_lap(facts, HOLD, "${fsqueue_music}", _next_lap(facts)),
     ]
 
 
@@ -180,13 +166,28 @@ def _hold_default(facts: DialplanFacts) -> list[str]:
     if facts.answer == "ring_ready":
         return []
     return [
-        "<!-- A lap for whom his own music could not be played: he is to hear something. -->",
-        *_extension(
-            f"{HOLD}-default",
-            [("destination_number", f"^{HOLD}-default$")],
-            [*_lap(facts, _unexpanded(facts.music)), _action("transfer", f"{HOLD} XML {facts.context}")],
-        ),
+        "<!-- A lap for whom his own music could not be played: he is to hear something. It is a hold like the other: a bridge",
+        "     that breaks off a lap in its first second and then fails comes here, and the daemon must hear that he is back. -->",
+        *_hold_lap(facts, f"{HOLD}-default", _unexpanded(facts.music), HOLD),
     ]
+
+
+def _hold_lap(facts: DialplanFacts, name: str, music: str, then: str) -> list[str]:
+    return _extension(
+        name,
+        [("destination_number", f"^{name}$"), (_alive(), "^11$")],
+        [
+            _action("set", "fsqueue_unscheduled=${sched_del(${uuid})}"),
+            _action("set", "max_forwards=70"),
+            _action("unset", "transfer_history"),
+            _action("set", f"transfer_after_bridge={HOLD}:XML:{facts.context}"),
+            _action("event", "Event-Name=CUSTOM,Event-Subclass=fsqueue::hold"),
+            *_lap(facts, music),
+            _action("transfer", f"{then} XML {facts.context}"),
+            _otherwise("set", f"{WHY}=hold_over"),
+            _otherwise("transfer", f"{FALLBACK} XML {facts.context}"),
+        ],
+    )
 
 
 def _lap(facts: DialplanFacts, music: str) -> list[str]:

@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write("".join(f"{one.name}: {one.rule}\n" for one in chosen))
         return 0
     if options.freeswitch is None:
-        return _report([_embedded(one) for one in _announced(chosen)], "the embedded switch", options.json)
+        return _report([_told(_embedded(one)) for one in chosen], "the embedded switch", options.json)
     try:
         program = find(options.freeswitch or None)
     except NotInstalledError as why:
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"skipped: {why}\n")
         return SKIPPED
     board: Callable[[], Board] = lambda: RealBoard(program)  # noqa: E731
-    return _report([run(one, board) for one in _announced(chosen)], "FreeSWITCH", options.json)
+    return _report([_told(run(one, board)) for one in chosen], "FreeSWITCH", options.json)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,9 +60,9 @@ def _embedded(scenario: Scenario) -> Result:
     return skipped(scenario, scenario.real_only) if scenario.real_only else run(scenario, EmbeddedBoard)
 
 
-def _announced(chosen: list[Scenario]) -> list[Scenario]:
-    sys.stderr.write(f"{len(chosen)} scenarios\n")
-    return chosen
+def _told(result: Result) -> Result:
+    sys.stderr.write(f"{result.outcome:7} {result.name} ({result.seconds} s)\n")
+    return result
 
 
 def _report(results: list[Result], switch: str, as_json: bool) -> int:
@@ -72,9 +72,7 @@ def _report(results: list[Result], switch: str, as_json: bool) -> int:
             msgspec.json.encode({"switch": switch, **counts, "scenarios": results}), indent=2
         ).decode()
     else:
-        lines = [
-            f"{one.outcome:7} {one.name} ({one.seconds} s)" + (f"\n{one.why}" if one.why else "") for one in results
-        ]
+        lines = [f"{one.outcome} {one.name}: {one.rule}\n{one.why}" for one in results if one.why]
         text = "\n".join([*lines, f"{switch}: " + ", ".join(f"{count} {name}" for name, count in counts.items())])
     sys.stdout.write(text + "\n")
     return 1 if counts["failed"] else 0

@@ -189,7 +189,7 @@ class Caller:
             if self.script.talk is not None:
                 self._talks += 1
                 gevent.spawn_later(self.script.talk, self._enough, self._talks)
-        elif not self.leg.over.is_set():
+        elif self.leg.answered.is_set() and not self.leg.over.is_set():
             self._talking = self._talking and kind == "silence"
             self._saw("music" if kind == "music" else "silence")
             if kind == "music" and self._impatient:
@@ -204,7 +204,7 @@ class Caller:
         self._saw("gone", detail=f"{self.leg.cause} by {self.leg.by}")
 
     def _saw(self, what: CallerSaw, **more: str) -> None:
-        self.book.caller(self.leg, self.script.number, what, **more)
+        self.book.caller(self.leg, self.script.user or self.script.number, what, **more)
 
 
 def _press(leg: Leg, digits: str) -> list[str]:

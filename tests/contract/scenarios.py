@@ -267,24 +267,24 @@ def two_phones_of_one_member(lab: Lab) -> None:
     check(len(legs) == 2, f"{len(legs)} phones rang")
 
 
-HOSTILE = (
-    "O'Brien {a=b} [c]",
-    "Zażółć gęślą",
-    "x${system(id)}y",
-    "a%0D%0AX-Evil%3A 1",
-    "|;<script>&amp;",
-    "=?UTF-8?Q?q?=",
-)
+HOSTILE = {
+    "O'Brien {a=b} [c]": "O'Brien {a=b} [c]",
+    "Zażółć gęślą": "Zażółć gęślą",
+    "x${system(id)}y": "x%{system(id)}y",
+    "a%0D%0AX-Evil%3A 1": "aX-Evil: 1",
+    "|;<script>&amp;": "|;<script>&amp;",
+    "=?UTF-8?Q?q?=": "=?UTF-8?Q?q?=",
+}
+"""Display names that callers make up, and how they reach us: FreeSWITCH itself writes `%{` for `${` and decodes `%XX` when they come in."""
 
 
 @scenario("Names that callers made up reach the phone as they are and forge no header")
 def hostile_names(lab: Lab) -> None:
-    lab.start(config(), phone(ANNA, Reaction(after=0.2, talk=0.3)), phone(JAN, registered=False))
-    for index, name in enumerate(HOSTILE):
-        caller = lab.call(SALES, number=f"60010020{index}", name=name, patience=4.0)
+    lab.start(config(), phone(ANNA, SILENT), phone(JAN, registered=False))
+    for index, (name, shown) in enumerate(HOSTILE.items()):
+        caller = lab.call(SALES, number=f"60010020{index}", name=name, patience=1.5)
         seen = lab.saw(at(ANNA), "ringing", peer=caller)
-        expected = name.replace("%0D%0A", "").replace("%3A", ":") if "%" in name else name
-        check(seen.detail in (name, expected), f"{name!r} is shown as {seen.detail!r}")
+        check(seen.detail in (name, shown), f"{name!r} is shown as {seen.detail!r}")
         lab.saw(caller, "gone")
     forged = [header for header in lab.board.headers(ANNA) if "evil" in header[0].lower()]
     check(not forged, f"forged: {forged}")
@@ -349,10 +349,13 @@ def pickup_by_code(lab: Lab) -> None:
     lab.start(config(), phone(ANNA, SILENT), phone(JAN, SILENT, registered=False))
     caller = lab.call(SALES)
     lab.saw(at(ANNA), "ringing")
-    colleague = lab.call("*8", number=JAN, name="Jan", user=at(JAN))
-    lab.saw(at(ANNA), "cancelled")
+    colleague = lab.call("*8", number=JAN, name="Jan", user=at(JAN), talk=3.0)
+    lab.saw(at(ANNA), "cancelled", detail="completed elsewhere")
     lab.saw(caller, "connected")
     lab.saw(colleague, "connected", peer=caller)
+    lab.saw(caller, "gone", detail="by the switch")
+    end = lab.ended()
+    check((end["reason"], end["member"]) == ("answered", "jan"), str(end))
 
 
 @scenario("A caller whose step leads to another group keeps his place and is answered there (S3)")

@@ -548,11 +548,15 @@ def test_a_transferring_caller_brings_the_members_leg_to_our_socket(lab: Lab) ->
 
 
 def test_a_transfer_after_bridge_is_used_up_where_nobody_sets_it_again(lab: Lab) -> None:
+    condition = (
+        '<condition field="destination_number" expression="^elsewhere$"><action application="park"/></condition>'
+    )
+    lab.world.dialplan.include(f'<include><extension name="elsewhere">{condition}</extension></include>', "aside")
     lab.waiting()
     lab.offer("m1", lab.phone("1001", Reaction(after=0, stays=0.3)))
     lab.until("CHANNEL_ANSWER", "m1")
     lab.client.send(f"api uuid_bridge {uuid(lab)} m1")
-    lab.client.send(f"api uuid_setvar {uuid(lab)} transfer_after_bridge fsqueue-hold-default:XML:fsqueue")
+    lab.client.send(f"api uuid_setvar {uuid(lab)} transfer_after_bridge elsewhere:XML:aside")
     lab.run(1)
     assert lab.client.send(f"api uuid_getvar {uuid(lab)} transfer_after_bridge") == "_undef_"
     assert ends(lab, uuid(lab)) == []
@@ -578,3 +582,15 @@ def test_who_was_transferred_before_the_variables_were_flipped_comes_back_after_
     lab.run(10)
     assert bool(ends(lab, uuid(lab))) is flipped
     assert seen(lab, "5551")[-1] == ("gone" if flipped else "music")
+
+
+def test_a_caller_whose_bridge_is_missed_in_a_laps_first_second_says_soon_that_he_is_back(lab: Lab) -> None:
+    """His playback was broken off, so the lap takes his music for unplayable: that lap too must say that he holds."""
+    lab.waiting()
+    lab.offer("m1", lab.phone("1001", Reaction(after=0, stays=0.15)))
+    lab.until("CHANNEL_ANSWER", "m1")
+    lab.client.send(f"api uuid_bridge {uuid(lab)} m1")
+    began = lab.world.now
+    lab.until("CHANNEL_HANGUP", "m1")
+    lab.until("fsqueue::hold")
+    assert lab.world.now - began < 3.0
