@@ -36,6 +36,7 @@ from fsqueue.engine.messages import (
     Hold,
     Record,
     Refuse,
+    Renamed,
     Ring,
     Send,
     TurnUsed,
@@ -46,6 +47,7 @@ from fsqueue.esl.outbound import OutboundServer
 from fsqueue.facts import switch_facts
 from fsqueue.journal import segments
 from fsqueue.journal.entries import Gap, Unknown
+from fsqueue.journal.history.process import HistoryProcess
 from fsqueue.journal.segments import JournalError
 from fsqueue.journal.words import Names, line
 from fsqueue.journal.writer import Journal
@@ -81,6 +83,7 @@ class Daemon:
             JournalError: the state folder can't be used, or another daemon uses it.
         """
         self.clock = clock or Clock()
+        self.state = state
         self.configuration = configuration
         engine = Engine(to_plan(configuration))
         folder = state / "journal"
@@ -90,7 +93,7 @@ class Daemon:
             on_trouble=lambda text: log.error("%s", text),
             on_recovered=lambda text: log.warning("%s", text),
         )
-        engine.restore(history(folder), self.clock())
+        engine.restore(lately(folder), self.clock())
         self.owner = Owner(engine, self.journal, self.clock, self._carry_out, self._probe)
         if log_records:
             self.owner.observe(self._log)
@@ -162,13 +165,13 @@ class Daemon:
         """Return what people may see now."""
         return picture(self.owner.engine.state, self.clock())
 
-    def reconfigure(self, configuration: Configuration) -> None:
-        """Take over a checked configuration without touching a call in progress."""
+    def reconfigure(self, configuration: Configuration, renamed: tuple[Renamed, ...] = ()) -> None:
+        """Take over a checked configuration without touching a call in progress; what was *renamed* keeps its past."""
         self.configuration = configuration
         facts = switch_facts(configuration)
         for driver in self._drivers.values():
             driver.configure(facts)
-        self.owner.put([Configure(to_plan(configuration))])
+        self.owner.put([Configure(to_plan(configuration), renamed)])
 
     # --- between the parts ------------------------------------------------------------------------------------------------
 
@@ -194,7 +197,7 @@ def _switch_of(command: Ring | Hold | Announce | Connect | Send | Drop | Refuse 
     return command.leg.switch
 
 
-def history(folder: Path) -> list[tuple[Record, float]]:
+def lately(folder: Path) -> list[tuple[Record, float]]:
     """Return the records below *folder* from the last checkpoint on, with their times.
 
     What this version doesn't know can't concern its state.
@@ -252,6 +255,8 @@ def _run(path: Path, configuration: Configuration, state: str | None) -> int:
         log.error("can't listen for the dialplan at %s: %s; change listen.dialplan or end who has it", address, error)
         return EXIT_FAILED
     log.info("fsqueue takes calls at %s", configuration.listen.dialplan)
+    history = HistoryProcess(daemon.state)
+    history.start()
     notifier = Notifier()
     notifier.ready(daemon.switches_in_words())
     attending = gevent.spawn(attend, notifier, lambda: daemon.owner.progress, daemon.switches_in_words)
@@ -260,6 +265,7 @@ def _run(path: Path, configuration: Configuration, state: str | None) -> int:
     notifier.stopping()
     log.info("stopping; callers who wait stay on hold in FreeSWITCH for a minute, for the next start to find them")
     daemon.stop()
+    history.stop()
     return 0
 
 

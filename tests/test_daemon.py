@@ -21,7 +21,7 @@ from gevent.server import StreamServer
 from fsqueue.clock import Clock
 from fsqueue.config import check_text
 from fsqueue.config.model import Configuration
-from fsqueue.daemon import Daemon, history, split_address
+from fsqueue.daemon import Daemon, lately, split_address
 from fsqueue.engine.messages import CallEnded, Checkpoint, Record
 from fsqueue.facts import dialplan_facts
 from fsqueue.simswitch.dialplan import Dialplan
@@ -189,7 +189,7 @@ def test_a_journal_is_replayed_from_its_last_checkpoint(site: Site) -> None:
     again = site.daemon()
     assert again.wait_until_ready(5)
     site.end(again)
-    kinds = [type(record) for record, _ in history(site.state / "journal")]
+    kinds = [type(record) for record, _ in lately(site.state / "journal")]
     assert kinds[0] is Checkpoint
     assert kinds.count(Checkpoint) == 1
 
