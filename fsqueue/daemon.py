@@ -24,6 +24,10 @@ from fsqueue.config.model import Configuration
 from fsqueue.config.passwords import password_of
 from fsqueue.config.plan import to_plan
 from fsqueue.config.reading import Loaded, load
+from fsqueue.control.desk import DaemonDesk
+from fsqueue.control.protocol import Problem
+from fsqueue.control.server import ControlServer
+from fsqueue.control.settings import ControlError, ControlSettings
 from fsqueue.engine.engine import Engine
 from fsqueue.engine.messages import (
     Announce,
@@ -54,7 +58,7 @@ from fsqueue.journal.writer import Journal
 from fsqueue.logs import LogFormat, start_logging
 from fsqueue.notify import Notifier, attend
 from fsqueue.owner import Owner
-from fsqueue.places import config_path, state_path
+from fsqueue.places import config_path, listening_socket, state_path
 from fsqueue.switch.arrivals import Arrivals
 from fsqueue.switch.driver import SwitchDriver
 from fsqueue.switch.ids import CallIds
@@ -233,7 +237,7 @@ def main(config: str | None, state: str | None, log_format: LogFormat = "text") 
         return EXIT_CONFIGURATION
     listener = start_logging(log_format)
     try:
-        return _run(path, loaded.configuration, state)
+        return _run(loaded, loaded.configuration, state)
     finally:
         listener.stop()
 
@@ -243,9 +247,11 @@ def _report(loaded: Loaded) -> None:
         sys.stderr.write(f"{problem}\n")
 
 
-def _run(path: Path, configuration: Configuration, state: str | None) -> int:
+def _run(loaded: Loaded, configuration: Configuration, state: str | None) -> int:
     try:
-        daemon = Daemon(configuration, state=state_path(state, configuration.daemon.state), base=path.parent)
+        folder = state_path(state, configuration.daemon.state)
+        daemon = Daemon(configuration, state=folder, base=loaded.path.parent)
+        desk = DaemonDesk(daemon, loaded)
         daemon.start()
     except JournalError as error:
         log.error("%s", error)
@@ -257,19 +263,22 @@ def _run(path: Path, configuration: Configuration, state: str | None) -> int:
     log.info("fsqueue takes calls at %s", configuration.listen.dialplan)
     history = HistoryProcess(daemon.state)
     history.start()
+    control = _offer_control(desk)
     notifier = Notifier()
     notifier.ready(daemon.switches_in_words())
     attending = gevent.spawn(attend, notifier, lambda: daemon.owner.progress, daemon.switches_in_words)
-    _until_told(path, daemon, notifier)
+    _until_told(desk, daemon, notifier)
     attending.kill()
     notifier.stopping()
+    if control is not None:
+        control.stop()
     log.info("stopping; callers who wait stay on hold in FreeSWITCH for a minute, for the next start to find them")
     daemon.stop()
     history.stop()
     return 0
 
 
-def _until_told(path: Path, daemon: Daemon, notifier: Notifier) -> None:
+def _until_told(desk: DaemonDesk, daemon: Daemon, notifier: Notifier) -> None:
     """Wait for SIGTERM or SIGINT; SIGHUP takes over the file. The handlers only set flags, the work is done here."""
     told = Event()
     stop = [False]
@@ -286,17 +295,30 @@ def _until_told(path: Path, daemon: Daemon, notifier: Notifier) -> None:
         if stop[0]:
             break
         notifier.reloading()
-        _reload(path, daemon)
+        _reload(desk)
         notifier.ready(daemon.switches_in_words())
     for handler in handlers:
         handler.cancel()
 
 
-def _reload(path: Path, daemon: Daemon) -> None:
-    loaded = load(path)
-    for problem in loaded.problems:
-        log.warning("%s", problem)
-    if loaded.configuration is None:
-        log.error("%s has errors; the configuration that runs stays", path)
-    else:
-        daemon.reconfigure(loaded.configuration)
+def _reload(desk: DaemonDesk) -> None:
+    answer = desk.reload()
+    if isinstance(answer, Problem):
+        for each in answer.details:
+            log.warning("%s", each)
+        log.error("%s", answer.error)
+        return
+    for each in answer.warnings:
+        log.warning("%s", each)
+
+
+def _offer_control(desk: DaemonDesk) -> ControlServer | None:
+    """Listen for control. Where that fails calls go on all the same: nobody's call may depend on who watches it."""
+    server = ControlServer(desk, ControlSettings(socket=listening_socket()))
+    gevent.spawn(desk.recall)
+    try:
+        server.start()
+    except ControlError as error:
+        log.error("%s; calls are taken, but fsqueue status and its like can't reach this daemon", error)
+        return None
+    return server

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import falcon
@@ -38,6 +39,17 @@ thousand writes instead of eight thousand, and nobody can see the difference.
 """
 
 MAX_WATCHERS = 200
+
+PEER = "fsqueue.peer"
+"""Where the server puts who is at the other end, in the WSGI environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who asks: a user of this system, or a token's name; and whether he may read the daemon's files."""
+
+    name: str = ""
+    trusted: bool = False
 
 
 class Control:
@@ -81,7 +93,8 @@ class Control:
             except RefusedError as error:
                 _say(resp, problem(error.problem))
                 return
-            request = Request(id=named.get("id", ""), query=query, body=body, by=req.context.by)
+            who: Peer = req.context.who
+            request = Request(id=named.get("id", ""), query=query, body=body, by=who.name, trusted=who.trusted)
             _say(resp, respond(endpoint, self._desk, request))
 
         return on_request
@@ -162,7 +175,7 @@ class _Door:
     def process_request(self, req: falcon.Request, _resp: falcon.Response) -> None:
         """Look at who asks, before anything else is done."""
         if self._tokens is None:
-            req.context.by = req.env.get("fsqueue.peer", "")
+            req.context.who = req.env.get(PEER) or Peer()
             return
         token = self._tokens.of(req.get_header("Authorization") or "")
         if token is None:
@@ -171,7 +184,7 @@ class _Door:
             )
         if req.method not in ("GET", "HEAD", "OPTIONS") and not token.full:
             raise _refuse("forbidden", f"the token of {token.name} only reads", "use one that may change things")
-        req.context.by = token.name
+        req.context.who = Peer(token.name)
 
 
 class _ProblemError(falcon.HTTPError):

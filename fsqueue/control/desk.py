@@ -16,7 +16,8 @@ from fsqueue.config.model import Configuration
 from fsqueue.config.reading import Loaded, load
 from fsqueue.control.board import Board
 from fsqueue.control.handlers import GroupFacts, Order
-from fsqueue.control.protocol import Problem, Reloaded
+from fsqueue.control.protocol import Problem, Reloaded, RunningFile
+from fsqueue.engine.messages import Renamed
 from fsqueue.engine.state import Queue
 from fsqueue.engine.view import Picture, picture
 from fsqueue.journal import segments
@@ -38,17 +39,17 @@ class Parts(Protocol):
     journal: Journal
     clock: Clock
 
-    def reconfigure(self, configuration: Configuration) -> None:
-        """Take over a checked configuration."""
+    def reconfigure(self, configuration: Configuration, renamed: tuple[Renamed, ...] = ()) -> None:
+        """Take over a checked configuration; what is in *renamed* is the same thing under another id."""
 
 
 class DaemonDesk:
     """A desk for a daemon that runs. To be made before it starts, so that the board misses nothing."""
 
-    def __init__(self, daemon: Parts, config: Path) -> None:
-        """Serve *daemon*, whose configuration is the file *config*."""
+    def __init__(self, daemon: Parts, loaded: Loaded) -> None:
+        """Serve *daemon*, which runs what was *loaded*."""
         self._daemon = daemon
-        self._config = config
+        self._loaded = loaded
         self.version = version("fsqueue")
         self.board = Board(daemon.journal.next_seq, self._service_level)
         daemon.owner.observe(self.board.observe)
@@ -72,10 +73,14 @@ class DaemonDesk:
 
     def order(self, given: Order) -> bool:
         """Hand *given* to the engine; return whether it was handled, and the board told, in time."""
+        before = self._daemon.owner.progress
+        self._daemon.owner.put([given])
+        return self._handled(before)
+
+    def _handled(self, before: float) -> bool:
+        """Wait until what was put is handled, and its records are told; *before* is the owner's progress before it."""
         end = time.monotonic() + ORDER_LIMIT
         owner = self._daemon.owner
-        before = owner.progress
-        owner.put([given])
         # A round that began after the order was put drains it; the next one's beginning says that it did.
         if not _until(lambda: owner.progress != before, end):
             return False
@@ -87,20 +92,30 @@ class DaemonDesk:
         self._daemon.journal.append((), self._daemon.clock(), told.set)
         return told.wait(max(0.0, end - time.monotonic()))
 
-    def reload(self) -> Reloaded | Problem:
+    def reload(self, renamed: tuple[Renamed, ...] = ()) -> Reloaded | Problem:
         """Read the configuration again and take it over; with errors the one that runs stays."""
         # In a thread: parsing a large file takes longer than a caller should wait for anything.
-        loaded: Loaded = gevent.get_hub().threadpool.apply(load, (self._config,))
+        path = self._loaded.path
+        loaded: Loaded = gevent.get_hub().threadpool.apply(load, (path,))
         problems = tuple(str(problem) for problem in loaded.problems)
         if loaded.configuration is None:
             return Problem(
                 code="invalid_configuration",
-                error=f"{self._config} has errors; the configuration that runs stays",
+                error=f"{path} has errors; the configuration that runs stays",
                 remedy="mend what is listed and reload again",
                 details=problems,
             )
-        self._daemon.reconfigure(loaded.configuration)
-        return Reloaded(done=f"{self._config} was taken over", warnings=problems)
+        before = self._daemon.owner.progress
+        self._daemon.reconfigure(loaded.configuration, renamed)
+        self._loaded = loaded
+        if not self._handled(before):
+            error = f"{path} was taken over, but the daemon is held up: it takes effect later"
+            return Problem(code="held_up", error=error, remedy="look at its log")
+        return Reloaded(done=f"{path} was taken over", warnings=problems)
+
+    def configuration(self) -> RunningFile:
+        """Return the file that runs as it was when it was taken over."""
+        return RunningFile(path=str(self._loaded.path), text=self._loaded.text)
 
     def _service_level(self, group: str) -> float:
         queue = self._daemon.owner.engine.state.queues.get(group)

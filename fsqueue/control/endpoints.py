@@ -30,6 +30,8 @@ from fsqueue.control.protocol import (
     Nothing,
     Problem,
     Reloaded,
+    ReloadOrder,
+    RunningFile,
     Status,
     StatusQuery,
 )
@@ -46,6 +48,8 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     by: str = ""
+    trusted: bool = False
+    """It is root or the daemon's own user, as the kernel says: whoever may read the daemon's files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class Asked:
     query: Any
     body: Any
     by: str
+    trusted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +170,16 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         method="POST",
         path="/v1/reload",
         summary="Read the configuration again and take it over; calls in progress go on",
+        body=ReloadOrder,
         gives=Reloaded,
-        answer=lambda desk, _: handlers.reload(desk),
+        answer=lambda desk, asked: handlers.reload(desk, asked.body),
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/configuration",
+        summary="The configuration that runs; for root and the daemon's own user alone",
+        gives=RunningFile,
+        answer=lambda desk, asked: handlers.configuration(desk, trusted=asked.trusted),
     ),
     Endpoint(
         method="GET",
@@ -183,7 +196,7 @@ def respond(endpoint: Endpoint, desk: Desk, request: Request) -> Answer:
     """Check *request* and have it answered; whatever is wrong with it becomes a `Problem`."""
     try:
         query = read_query(endpoint.query, request.query)
-        asked = Asked(request.id, query, read_body(endpoint.body, request.body), request.by)
+        asked = Asked(request.id, query, read_body(endpoint.body, request.body), request.by, request.trusted)
         return Answer(200, endpoint.answer(desk, asked))
     except RefusedError as error:
         return problem(error.problem)

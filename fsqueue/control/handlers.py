@@ -31,10 +31,12 @@ from fsqueue.control.protocol import (
     Notice,
     Problem,
     Reloaded,
+    ReloadOrder,
+    RunningFile,
     Status,
     StatusQuery,
 )
-from fsqueue.engine.messages import CallEnded, Duty, Hangup, MemberChanged, Move, VisitBegan
+from fsqueue.engine.messages import CallEnded, Duty, Hangup, MemberChanged, Move, Renamed, VisitBegan
 from fsqueue.engine.view import CallView, GroupView, MemberView, Picture
 from fsqueue.journal.words import clean
 
@@ -89,8 +91,14 @@ class Desk(Protocol):
         Returns False when that took too long: what came of it is then not known.
         """
 
-    def reload(self) -> Reloaded | Problem:
-        """Read the configuration again and take it over; with errors the one that runs stays."""
+    def reload(self, renamed: tuple[Renamed, ...]) -> Reloaded | Problem:
+        """Read the configuration again and take it over; with errors the one that runs stays.
+
+        What is in *renamed* keeps its turns, callers and history.
+        """
+
+    def configuration(self) -> RunningFile:
+        """Return the configuration that runs, passwords and all."""
 
 
 class RefusedError(Exception):
@@ -266,12 +274,20 @@ def hangup(desk: Desk, name: str, by: str) -> CallDone:
     return CallDone(done=f"{name} has ended: {ends[-1].reason}", call=None)
 
 
-def reload(desk: Desk) -> Reloaded:
+def reload(desk: Desk, order: ReloadOrder) -> Reloaded:
     """Read the configuration again and take it over."""
-    answer = desk.reload()
+    answer = desk.reload(order.renamed)
     if isinstance(answer, Problem):
         raise RefusedError(answer)
     return answer
+
+
+def configuration(desk: Desk, *, trusted: bool) -> RunningFile:
+    """Return the configuration that runs, to who may read its file anyhow: there is a password in it."""
+    if not trusted:
+        remedy = "ask as root, or as the user the daemon runs as, over the Unix socket"
+        raise refuse("forbidden", "the configuration has passwords in it, which are not for everybody here", remedy)
+    return desk.configuration()
 
 
 def _handled(desk: Desk, order: Order) -> None:

@@ -16,7 +16,7 @@ _REF = "#/components/schemas/{name}"
 _ERRORS = {
     "400": "The request is not understood.",
     "401": "Over TCP: no token, or an unknown one.",
-    "403": "Over TCP: this token only reads.",
+    "403": "Not for who asks: over TCP a token that only reads, or what only root may see.",
     "404": "There is no such thing.",
     "409": "Refused in this state.",
     "413": "The request is too large.",
@@ -58,9 +58,9 @@ def _schemas() -> dict[str, Any]:
 
 def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     named = "{id}" in endpoint.path
-    errors = ["400", "401", *(["404"] if named or endpoint.query.__struct_fields__ else []), "413", "503"]
+    errors = ["400", "401", "403", *(["404"] if named or endpoint.query.__struct_fields__ else []), "413", "503"]
     if endpoint.changes:
-        errors += ["403", "409"]
+        errors += ["409"]
     operation: dict[str, Any] = {
         "operationId": _name(endpoint),
         "summary": endpoint.summary,

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from fsqueue.engine.messages import Record
+from fsqueue.engine.messages import Record, Renamed
 from fsqueue.engine.view import CallView, GroupView, MemberView, SwitchView
 
 MAX_BODY = 64 * 1024
@@ -75,6 +75,12 @@ class MoveOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """A call goes to another *group*, or, where none is named, to the head of its line."""
 
     group: Id = ""
+
+
+class ReloadOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The file is read again; what is in `renamed` keeps its turns, callers and history under its new id."""
+
+    renamed: Annotated[tuple[Renamed, ...], Meta(max_length=100)] = ()
 
 
 class StatusQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -250,6 +256,13 @@ class CallDone(msgspec.Struct, frozen=True, kw_only=True):
 
     done: str
     call: CallView | None
+
+
+class RunningFile(msgspec.Struct, frozen=True, kw_only=True):
+    """Which configuration runs: its file, and the text as it was when it was taken over."""
+
+    path: str
+    text: str
 
 
 class Reloaded(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import pwd
 import struct
 from typing import Any
@@ -11,7 +12,7 @@ import gevent
 from gevent import pywsgi, socket
 from gevent.pool import Pool
 
-from fsqueue.control.app import HEARTBEAT, Control
+from fsqueue.control.app import HEARTBEAT, PEER, Control, Peer
 from fsqueue.control.handlers import Desk
 from fsqueue.control.protocol import Problem
 from fsqueue.control.settings import ControlSettings
@@ -115,7 +116,7 @@ class _Handler(pywsgi.WSGIHandler):
 
     def get_environ(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environ()
-        environ["fsqueue.peer"] = _peer(self.socket)
+        environ[PEER] = _peer(self.socket)
         return environ
 
     def log_error(self, msg: str, *args: Any) -> None:
@@ -133,13 +134,14 @@ class _Handler(pywsgi.WSGIHandler):
         return ("400", _RESPONSE)
 
 
-def _peer(sock: Any) -> str:
-    """Return the user at the other end of a Unix socket, as the kernel says; empty over TCP."""
+def _peer(sock: Any) -> Peer:
+    """Return the user at the other end of a Unix socket, as the kernel says; nobody over TCP."""
     if sock.family != socket.AF_UNIX:
-        return ""
+        return Peer()
     given = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     uid = struct.unpack("3i", given)[1]
     try:
-        return pwd.getpwuid(uid).pw_name
+        name = pwd.getpwuid(uid).pw_name
     except KeyError:
-        return f"uid {uid}"
+        name = f"uid {uid}"
+    return Peer(name, trusted=uid in (0, os.geteuid()))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from fsqueue.control.board import Board
 from fsqueue.control.handlers import GroupFacts, Order
-from fsqueue.control.protocol import Problem, Reloaded
+from fsqueue.control.protocol import Problem, Reloaded, RunningFile
 from fsqueue.engine.engine import Engine
 from fsqueue.engine.messages import (
     Answered,
@@ -18,6 +18,7 @@ from fsqueue.engine.messages import (
     Input,
     Leg,
     Reach,
+    Renamed,
     Ringing,
     Snapshot,
     TalkEnded,
@@ -52,6 +53,7 @@ class FakeDesk:
         self.board = Board(1, lambda group: plan.groups[group].service_level if group in plan.groups else 0.0)
         self.held_up = False
         self.orders: list[Order] = []
+        self.renamed: tuple[Renamed, ...] = ()
         self.reloads: Reloaded | Problem = Reloaded(done="taken over")
         self.put(Configure(plan), *(Reach("main", member, True) for member in reachable))
         self.put(Snapshot(switch="main", core="c1"))
@@ -104,5 +106,9 @@ class FakeDesk:
         self.put(given)
         return True
 
-    def reload(self) -> Reloaded | Problem:
+    def reload(self, renamed: tuple[Renamed, ...]) -> Reloaded | Problem:
+        self.renamed = renamed
         return self.reloads
+
+    def configuration(self) -> RunningFile:
+        return RunningFile(path="/etc/fsqueue/fsqueue.toml", text='password = "secret"')

@@ -10,7 +10,7 @@ from fsqueue.control.board import Watch
 from fsqueue.control.endpoints import ENDPOINTS, Answer, Request, respond
 from fsqueue.control.handlers import begin_watch
 from fsqueue.control.protocol import MAX_BODY, STATUS, EventQuery, Problem
-from fsqueue.engine.messages import Duty
+from fsqueue.engine.messages import Duty, Renamed
 from tests.control.desks import T0, FakeDesk
 
 
@@ -223,6 +223,18 @@ def test_reload_tells_what_is_wrong_with_the_file(desk: FakeDesk) -> None:
     desk.reloads = Problem(code="invalid_configuration", error="it has errors", remedy="mend it", details=("a:1: x",))
     answer: Any = ask(desk, "POST /v1/reload")
     assert (answer.status, answer.content.details) == (409, ("a:1: x",))
+
+
+def test_reload_hands_over_what_was_renamed(desk: FakeDesk) -> None:
+    ask(desk, "POST /v1/reload", body={"renamed": [{"kind": "group", "old": "sales", "new": "shop"}]})
+    assert desk.renamed == (Renamed("group", "sales", "shop"),)
+
+
+def test_the_configuration_is_for_who_may_read_its_file(desk: FakeDesk) -> None:
+    endpoint = next(e for e in ENDPOINTS if e.path == "/v1/configuration")
+    refused = respond(endpoint, desk, Request(by="kate"))
+    assert (refused.status, "secret" in str(refused.content)) == (403, False)
+    assert "secret" in str(respond(endpoint, desk, Request(by="root", trusted=True)).content)
 
 
 # --- the stream's beginning ---

@@ -324,6 +324,14 @@ def test_an_action_over_tcp_names_its_token(start: Start, desk: FakeDesk, tokens
     assert desk.orders[0].by == "shift"
 
 
+def test_the_configuration_is_not_told_over_tcp_but_to_the_daemons_own_user(
+    start: Start, tokens: dict[str, Any], tmp_path: Path
+) -> None:
+    server = start(**tokens)
+    assert over_tcp(server, get("/v1/configuration", f"Authorization: Bearer {FULL}\r\n"))[0] == 403
+    assert exchange(tmp_path, get("/v1/configuration"))[0] == 200
+
+
 def test_a_refused_token_is_never_repeated(start: Start, tokens: dict[str, Any]) -> None:
     server = start(**tokens)
     answer = over_tcp(server, get("/v1/status", "Authorization: Bearer supersecret\r\n"))
