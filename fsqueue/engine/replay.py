@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from fsqueue.engine import roster, visits
+from fsqueue.engine import roster, staff, visits
 from fsqueue.engine.messages import (
     CallEnded,
     CallOpened,
     Checkpoint,
+    ConfigTaken,
     Decided,
     KeptCall,
     KeptOffer,
@@ -30,7 +31,8 @@ from fsqueue.engine.messages import (
     TurnUsed,
     VisitBegan,
 )
-from fsqueue.engine.state import Call, Offer, State, Switch
+from fsqueue.engine.model import Group, Member
+from fsqueue.engine.state import Call, Offer, Person, Queue, State, Switch
 
 
 def restore(s: State, history: Iterable[tuple[Record, float]]) -> None:
@@ -46,28 +48,35 @@ def restore(s: State, history: Iterable[tuple[Record, float]]) -> None:
 
 
 def _settle_down(s: State) -> None:
-    """Put what was folded into lines and timers."""
+    """Put what was folded into lines and timers, under the configuration of this start."""
     for call in s.calls.values():
         s.by_leg[call.leg] = call
         s.by_arrival[call.arrival] = call
         s.switches.setdefault(call.leg.switch, Switch(id=call.leg.switch))
         call.live = {o.id: o for o in call.live.values() if o.state in ("asked", "ringing", "answered")}
-        queue = s.queue_of(call)
-        if call.state == "waiting" and queue is not None:
-            visits.stand_in_line(s, call, queue)
-            if call.rung and not call.live:
-                queue.passed[call.id] = call
-        elif call.state == "sent":
-            s.timers.set(("stuck", call.id), s.now + visits.PARKED_LIMIT)
     for offer in s.offers.values():
         _hold_again(s, offer)
         if offer.state in ("asked", "ringing"):
             s.timers.set(("window", offer.id), offer.until)
+    roster.configure(s, s.plan)
+    for call in s.calls.values():
+        _bound(s, call)
     for person in s.people.values():
-        roster.refresh(s, person)
         roster.arm(s, person)
     s.dirty.clear()
     s.touched.clear()
+
+
+def _bound(s: State, call: Call) -> None:
+    """Arm what bounds the call's stay; one whose group the file has no more must not be forgotten either."""
+    queue = s.queue_of(call)
+    if call.state == "waiting" and queue is not None:
+        s.timers.set(("waited", call.id), call.limit)
+        visits.arm_idle(s, call, queue)
+    elif call.state == "waiting":
+        s.timers.set(("orphan", call.id), s.now)
+    elif call.state == "sent":
+        s.timers.set(("stuck", call.id), s.now + visits.PARKED_LIMIT)
 
 
 def _hold_again(s: State, offer: Offer) -> None:
@@ -153,6 +162,8 @@ def _offered(s: State, r: Offered) -> None:
         call.state, call.forward = "forwarding", True
     elif r.rule != "P1":
         call.rung[r.member] = None
+    if r.rule == "D4":  # all of a pass ring to the same moment, so a later one is of a later pass
+        call.pass_until = r.until if call.pass_until is None else max(call.pass_until, r.until)
 
 
 def _offer(r: Offered, switch: str, began: float) -> Offer:
@@ -233,18 +244,27 @@ def _ended(s: State, r: CallEnded) -> None:
 
 
 def _member(s: State, r: MemberChanged) -> None:
-    person = s.people.get(r.member)
-    if person is not None:
-        person.duty, person.untaken = r.duty, r.untaken
-        person.duty_reason = r.why if r.duty != "in" else ""
-        person.quiet_until = r.quiet_until
+    # By the name he had then, which may be none of today's: `roster.configure` lets go of who isn't there any more.
+    person = s.people.setdefault(r.member, Person(id=r.member, member=Member(id=r.member)))
+    person.duty, person.untaken = r.duty, r.untaken
+    person.duty_reason = r.why if r.duty != "in" else ""
+    person.quiet_until = r.quiet_until
 
 
 def _turn(s: State, r: TurnUsed) -> None:
-    queue = s.queues.get(r.group)
-    if queue is not None and r.member in queue.order:
-        queue.turns[r.member] = r.turn
-        queue.last_turn = max(queue.last_turn, r.turn)
+    queue = s.queues.setdefault(r.group, Queue(group=Group(id=r.group), window=0.0))
+    queue.turns[r.member] = r.turn
+    queue.last_turn = max(queue.last_turn, r.turn)
+
+
+def _config(s: State, r: ConfigTaken) -> None:
+    """Take renames over, and forget what was removed: added again under the same id it begins anew."""
+    for renamed in r.renamed:
+        staff.rename(s, renamed)
+    for group in [group for group in s.queues if group not in r.groups]:
+        del s.queues[group]
+    for member in [member for member in s.people if member not in r.members]:
+        del s.people[member]
 
 
 _FOLDS: dict[type, Callable[[State, Any], None]] = {
@@ -262,5 +282,6 @@ _FOLDS: dict[type, Callable[[State, Any], None]] = {
     CallEnded: _ended,
     MemberChanged: _member,
     TurnUsed: _turn,
+    ConfigTaken: _config,
     Checkpoint: _checkpoint,
 }

@@ -144,6 +144,8 @@ def fire(s: State, name: Name) -> None:
         _idle(s, what)
     elif kind == "away":
         _away(s, what, name[2])
+    elif kind == "orphan":
+        _orphan(s, what)
     else:
         call = s.calls.get(what)
         if call is not None:
@@ -170,6 +172,18 @@ def _limit(s: State, call_id: str) -> None:
         s.timers.set(("waited", call_id), s.now + s.plan.ring)
         return
     calls.call_event(s, call, "waited_out")
+
+
+def _orphan(s: State, call_id: str) -> None:
+    """End a call found in the records whose group was removed while this process was down."""
+    call = s.calls.get(call_id)
+    if call is None or s.queue_of(call) is not None:
+        return
+    if not s.on_known_switch(call):
+        s.timers.set(("orphan", call_id), s.now + s.plan.ring)
+    else:
+        detail = f"group {call.group} was removed"
+        calls.call_event(s, call, "group_removed", calls.Event(detail=detail))
 
 
 def _idle(s: State, call_id: str) -> None:

@@ -146,7 +146,7 @@ def hangup(s: State, order: Hangup) -> None:
 def configure(s: State, order: Configure) -> None:
     """Let a checked configuration take effect without touching a call in progress."""
     for renamed in order.renamed:
-        _rename(s, renamed)
+        rename(s, renamed)
     for call in list(s.calls.values()):
         if call.state == "waiting" and call.group not in order.plan.groups:
             calls.call_event(s, call, "group_removed", calls.Event(detail=f"group {call.group} was removed"))
@@ -160,7 +160,8 @@ def configure(s: State, order: Configure) -> None:
     s.record(ConfigTaken(groups=tuple(order.plan.groups), members=tuple(order.plan.members), renamed=order.renamed))
 
 
-def _rename(s: State, renamed: Renamed) -> None:
+def rename(s: State, renamed: Renamed) -> None:
+    """Let a group or member go on under another id, with turns, callers and history."""
     if renamed.kind == "group":
         _rename_group(s, renamed.old, renamed.new)
     else:
@@ -182,12 +183,11 @@ def _rename_group(s: State, old: str, new: str) -> None:
 
 def _rename_member(s: State, old: str, new: str) -> None:
     person = s.people.pop(old, None)
-    if person is None:
-        return
-    person.id = new
-    s.quiet.clear(("member", old))
-    s.people[new] = person
-    roster.arm(s, person)
+    if person is not None:
+        person.id = new
+        s.quiet.clear(("member", old))
+        s.people[new] = person
+        roster.arm(s, person)
     for queue in s.queues.values():
         if old in queue.turns:
             queue.turns[new] = queue.turns.pop(old)

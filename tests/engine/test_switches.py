@@ -1,0 +1,211 @@
+"""What switches show, restarts of both sides, and changes of the configuration under running calls."""
+
+from __future__ import annotations
+
+import msgspec
+
+from fsqueue.engine import messages as m
+from fsqueue.engine.engine import Engine
+from fsqueue.engine.model import Plan, Wait
+from tests.engine.dsl import ANNA, JAN, Quick, group
+
+
+def restarted(q: Quick, plan: Plan | None = None) -> Engine:
+    """Return an engine that starts with the records of *q*."""
+    engine = Engine(plan or q.plan)
+    engine.restore(q.stamped, q.now)
+    return engine
+
+
+def commands(engine: Engine, given: m.Input, now: float) -> list[m.Command]:
+    return list(engine.handle(given, now).commands)
+
+
+def test_an_absence_counts_only_when_seen_twice_in_a_row() -> None:
+    q = Quick(group(members=()))
+    call = q.arrive()
+    q.snapshot()
+    q.snapshot(call)
+    q.snapshot()
+    assert q.ended() == {}
+    q.snapshot()
+    assert q.ended() == {call: "lost"}
+
+
+def test_an_offer_that_is_on_the_switch_no_more_is_over_and_the_next_is_rung() -> None:
+    q = Quick()
+    call = q.arrive()
+    q.snapshot(call)
+    q.snapshot(call)
+    assert q.rung() == {"jan": call}
+
+
+def test_a_talk_that_ended_unseen_was_a_talk_and_its_member_is_free() -> None:
+    q = Quick(group(members=("anna",)), members=(ANNA,))
+    call = q.arrive()
+    q.talk("anna")
+    q.snapshot()
+    q.snapshot()
+    assert q.ended() == {call: "answered"}
+    assert q.rung() == {}
+    assert q.arrive() in q.rung().values()
+
+
+def test_a_restarted_switch_has_lost_all_its_callers_and_their_members_are_free() -> None:
+    q = Quick()
+    first, second = q.arrive(), q.arrive()
+    q.talk("anna")
+    q.snapshot(core="core2")
+    assert q.ended() == {first: "answered", second: "lost"}
+    assert q.rung() == {}
+    third = q.arrive()
+    assert q.rung()["ola"] == third or q.rung()["anna"] == third
+
+
+def test_a_restart_of_one_switch_leaves_the_other_ones_calls_alone() -> None:
+    q = Quick()
+    q.snapshot(switch="b")
+    q.arrive()
+    there = q.arrive(switch="b")
+    q.snapshot(core="core2")
+    assert q.ended() == {"c001": "lost"}
+    assert there in q.rung().values()
+
+
+def test_of_a_to_all_group_the_next_on_a_switch_in_reach_rings_when_the_firsts_is_lost() -> None:
+    q = Quick(group(members=("anna",), distribution="to-all", rings=12), members=(ANNA,))
+    q.snapshot(switch="b")
+    q.other("anna", present=True)
+    first, second = q.arrive(), q.arrive(switch="b")
+    q.give(m.SwitchDown("a"))
+    q.other("anna", present=False)
+    assert q.rung() == {"anna": second}, f"{first} is out of reach"
+
+
+def test_who_is_found_waiting_stands_at_his_old_place() -> None:
+    q = Quick(group(members=("anna",)), members=(ANNA,))
+    q.arrive()
+    q.talk("anna")
+    q.advance(100).arrive()
+    q.give(
+        m.Arrived(
+            leg=m.Leg("a", "found"),
+            arrival="f",
+            new_call="f",
+            found=True,
+            call="c0000",
+            group="sales",
+            joined=q.now - 50,
+            entered=q.now - 50,
+        )
+    )
+    q.talk_ends("anna")
+    assert q.rung() == {"anna": "c0000"}
+
+
+def test_a_restart_loses_no_place_and_waits_for_the_switch() -> None:
+    q = Quick(group(members=("anna",)), members=(ANNA,))
+    q.arrive()
+    q.talk("anna")
+    early = q.arrive()
+    q.advance(1).arrive()
+    engine = restarted(q)
+    assert engine.deadline() is not None
+    assert commands(engine, m.Snapshot(switch="a", core="core1"), q.now) == []
+    rung = commands(engine, m.TalkEnded("c001", "c001.1"), q.now)
+    assert [c.call for c in rung if isinstance(c, m.Ring)] == [early]
+
+
+def test_a_restart_in_the_middle_of_a_to_all_pass_keeps_its_window() -> None:
+    q = Quick(group(distribution="to-all", rings=4))
+    q.duty("jan", "out")
+    q.arrive()
+    q.advance(8)
+    engine = restarted(q)
+    engine.handle(m.Snapshot(switch="a", core="core1"), q.now)
+    rings = [c for c in commands(engine, m.Duty("jan", "in"), q.now) if isinstance(c, m.Ring)]
+    assert [(c.member, round(c.timeout, 3)) for c in rings] == [("jan", 12)]
+
+
+def test_a_caller_whose_group_is_gone_after_a_restart_is_ended_and_not_forgotten() -> None:
+    q = Quick(group(), group("support", members=()))
+    call = q.arrive("support")
+    engine = restarted(q, msgspec.structs.replace(q.plan, groups={"sales": group()}))
+    now = q.now
+    ended: list[m.CallEnded] = []
+    steps = [engine.handle(m.Snapshot(switch="a", core="core1"), now)]
+    while (due := engine.deadline()) is not None and due < now + 60:
+        steps.append(engine.handle(m.Wake(), max(now, due)))
+    ended = [r for step in steps for r in step.records if isinstance(r, m.CallEnded)]
+    assert [(r.call, r.reason) for r in ended] == [(call, "group_removed")]
+
+
+def test_a_rename_keeps_turns_and_callers() -> None:
+    q = Quick(group(pickup=True))
+    q.arrive()
+    q.talk("anna")
+    waiting = [q.arrive(), q.arrive(), q.arrive()]
+    renamed = msgspec.structs.replace(
+        q.plan,
+        members={"hanna": msgspec.structs.replace(ANNA, id="hanna"), "jan": JAN, "ola": q.plan.members["ola"]},
+        groups={"first": msgspec.structs.replace(group("first", members=("hanna", "jan", "ola")), extension="7000")},
+    )
+    names = (m.Renamed("member", "anna", "hanna"), m.Renamed("group", "sales", "first"))
+    q.give(m.Configure(renamed, names))
+    assert q.ended() == {}
+    q.give(m.TalkEnded("c001", "c001.1"))
+    assert q.rung()["hanna"] == waiting[2]
+
+
+def test_a_rename_keeps_turns_and_callers_across_a_restart() -> None:
+    q = Quick(group(members=("anna", "jan")), members=(ANNA, JAN))
+    q.arrive()
+    q.talk("anna")
+    q.talk_ends("anna")
+    q.other("anna", present=True)
+    q.other("jan", present=True)
+    waiting = q.arrive()
+    renamed = msgspec.structs.replace(
+        q.plan,
+        members={"hanna": msgspec.structs.replace(ANNA, id="hanna"), "jan": JAN},
+        groups={"first": msgspec.structs.replace(group("first", members=("hanna", "jan")), extension="7000")},
+    )
+    q.give(m.Configure(renamed, (m.Renamed("member", "anna", "hanna"), m.Renamed("group", "sales", "first"))))
+    engine = restarted(q, renamed)
+    rings = [c for c in commands(engine, m.Snapshot(switch="a", core="core1"), q.now) if isinstance(c, m.Ring)]
+    assert [(c.call, c.member) for c in rings] == [(waiting, "jan")], "whose turn is longer ago"
+
+
+def test_a_renamed_group_whose_members_are_away_still_takes_its_step() -> None:
+    q = Quick(group(members=("anna",), rings=4, offline=None, unanswered=Wait("sorry.wav")), members=(ANNA,))
+    q.other("anna", present=True)
+    call = q.arrive()
+    q.advance(1).duty("anna", "out")
+    q.advance(1)
+    first = msgspec.structs.replace(q.plan.groups["sales"], id="first")
+    plan = msgspec.structs.replace(q.plan, groups={"first": first})
+    q.give(m.Configure(plan, (m.Renamed("group", "sales", "first"),)))
+    q.advance(4)
+    assert q.decided(call) == [("U1", "wait")]
+
+
+def test_a_member_removed_from_a_group_while_he_rings_for_it_may_still_answer() -> None:
+    q = Quick(group(members=("anna", "jan")), members=(ANNA, JAN))
+    call = q.arrive()
+    q.give(m.Configure(msgspec.structs.replace(q.plan, groups={"sales": group(members=("jan",))})))
+    q.talk("anna")
+    q.talk_ends("anna")
+    assert q.ended() == {call: "answered"}
+
+
+def test_a_new_member_is_in_and_rung_for_who_waits() -> None:
+    q = Quick(group(members=()), members=(ANNA,))
+    call = q.arrive()
+    q.give(m.Configure(msgspec.structs.replace(q.plan, groups={"sales": group(members=("anna",))})))
+    assert q.rung() == {"anna": call}
+
+
+def test_the_same_snapshot_again_changes_nothing() -> None:
+    q = Quick()
+    call = q.arrive()
+    assert q.snapshot(call, f"{call}.1") == m.Step()
