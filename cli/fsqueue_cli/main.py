@@ -10,6 +10,7 @@ import sys
 import click
 
 from fsqueue_cli.demo import demo
+from fsqueue_cli.doctor import doctor
 from fsqueue_cli.exits import Exit
 from fsqueue_cli.frame import CommandLine
 from fsqueue_cli.history import history
@@ -30,6 +31,7 @@ def cli() -> None:
 
 cli.add_command(run)
 cli.add_command(demo)
+cli.add_command(doctor)
 for _command in (missed, report, history, import_file):
     cli.add_command(_command)
 for _noun in NOUNS:

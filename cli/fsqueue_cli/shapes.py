@@ -245,3 +245,32 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     toml: str
     notes: tuple[str, ...]
+
+
+class DoctorFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was looked at; `remedy` is empty where nothing has to be done, `switch` where none is concerned."""
+
+    check: str
+    state: Literal["ok", "warn", "fail", "skip"]
+    text: str
+    remedy: str
+    switch: str
+
+
+class DoctorReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `fsqueue doctor` found, in the order of a call's way. `ok`: nothing failed."""
+
+    ok: bool
+    findings: tuple[DoctorFinding, ...]
+
+
+class DialplanInstalled(msgspec.Struct, frozen=True, kw_only=True):
+    """What `fsqueue dialplan install` did. `proved`: FreeSWITCH has shown that it uses what was written."""
+
+    folder: str
+    written: tuple[str, ...]
+    removed: tuple[str, ...]
+    diff: str
+    reloaded: bool
+    proved: bool
+    notes: tuple[str, ...]

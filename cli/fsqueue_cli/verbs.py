@@ -3,6 +3,7 @@
 from fsqueue_cli import (
     config_commands,
     dialplan_commands,
+    dialplan_install,
     group_commands,
     member_commands,
     number_commands,
@@ -14,6 +15,7 @@ __all__ = [
     "NOUNS",
     "config_commands",
     "dialplan_commands",
+    "dialplan_install",
     "group_commands",
     "member_commands",
     "number_commands",

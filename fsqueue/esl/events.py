@@ -72,6 +72,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     fsq_offer: str = msgspec.field(name="variable_fsqueue_offer", default="")
     fsq_member: str = msgspec.field(name="variable_fsqueue_member", default="")
     fsq_code: str = msgspec.field(name="variable_fsqueue_code", default="")
+    fsq_refused: str = msgspec.field(name="variable_fsqueue_refused", default="")
 
     # variables of the switch
     sip_auth_user: str = msgspec.field(name="variable_sip_auth_username", default="")

@@ -21,6 +21,12 @@ from fsqueue.switch.messages import SwitchFacts
 
 log = logging.getLogger(__name__)
 
+KNOCK = "fsqueue-doctor"
+"""`fsqueue_to` of an empty call by which it is seen whether the switch reaches us. It is told so, and is no call of anybody's."""
+
+KNOCKED = "doctor"
+"""What such a call is refused with."""
+
 
 class Arrivals:
     """The handler for `fsqueue.esl.outbound.OutboundServer`, shared by all switches."""
@@ -38,6 +44,8 @@ class Arrivals:
             self._refuse(session, event, "unknown_switch")
         elif not driver.up:
             self._refuse(session, event, "link_down")
+        elif event.fsq_to == KNOCK:
+            self._post(session, handover.refused(KNOCKED, self._facts()))
         else:
             driver.attend(session, event)
 
@@ -48,6 +56,9 @@ class Arrivals:
         else:
             words = handover.refused(why, facts)
         log.warning("a call from the dialplan can't be taken (%s)", why)
+        self._post(session, words)
+
+    def _post(self, session: Session, words: Sequence[handover.Application]) -> None:
         try:
             for application, argument in words:
                 session.post(commands.execute(application, argument), _unheard)

@@ -1,0 +1,210 @@
+"""What callers hear and members are rung by: phones, music, prompts, clocks, the lease, dead callers, settings that bite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fsqueue.config.model import Configuration, identity
+from fsqueue.doctor.findings import Finding, fail, ok, skip, warn
+from fsqueue.doctor.probe import Case, Probe
+from fsqueue.engine.model import Wait
+from fsqueue.switch import quoting
+from fsqueue.switch.live_dialplan import Element, read
+
+FAR = 2.0
+"""Seconds between two clocks that are worth a word; whole seconds are all that a switch tells."""
+
+BITES = ("park_after_bridge", "uuid_bridge_park_on_cancel", "park_timeout", "media_timeout", "rtp_timeout_sec")
+"""Variables that, set for every call, take callers out of fsqueue's hands."""
+
+
+def phones(case: Case, probe: Probe) -> Iterator[Finding]:
+    """Each member's phones are registered; each of them is rung."""
+    for key, member in case.configuration.members.items():
+        user = identity(member, case.configuration.telephony.domain)
+        if user is None:
+            yield warn(
+                "phones",
+                f"{key} can be rung by {member.dial}, but nobody can tell which SIP user that is",
+                f"fsqueue member set {key} --user USER@DOMAIN, or pickup and own calls won't be seen",
+            )
+        elif "user/" in member.dial:
+            yield _phone(case, probe, key, user)
+        else:
+            yield ok("phones", f"{key} is rung by {member.dial}, which needs no registration")
+
+
+def _phone(case: Case, probe: Probe, key: str, user: str) -> Finding:
+    name, _, domain = user.partition("@")
+    try:
+        contacts = quoting.contacts(probe.api(case.switch, f"sofia_contact */{quoting.user(user)}"))
+    except quoting.Unquotable:
+        return fail("phones", f"{key}: {user} can't be asked for", f"correct members.{key}.dial or its user")
+    if contacts:
+        rung = "1 phone is" if len(contacts) == 1 else f"{len(contacts)} phones are"
+        return ok("phones", f"{key}: {rung} registered as {user}" + (", each is rung" if len(contacts) > 1 else ""))
+    if probe.api(case.switch, f"user_exists id {name} {domain}").strip() != "true":
+        return fail(
+            "phones",
+            f"{key}: FreeSWITCH's directory has no user {user}",
+            f"add him to the directory, or correct members.{key}.dial",
+        )
+    return warn("phones", f"{key}: no phone is registered as {user}", "he is offline until one is")
+
+
+def loopback(case: Case, _: Probe) -> Iterator[Finding]:
+    """No member is dialled through loopback/…: such a leg is offered L16 only and fails."""
+    for key, member in case.configuration.members.items():
+        if "loopback/" in member.dial:
+            yield warn(
+                "bites",
+                f"{key} is dialled by {member.dial}: such calls fail",
+                "dial the phone itself, with user/ or sofia/",
+            )
+
+
+def music(case: Case, probe: Probe) -> Iterator[Finding]:
+    """What waiting callers are to hear is there."""
+    for source, where in music_of(case.configuration):
+        yield _playable(case, probe, "music", source, where)
+
+
+def prompts(case: Case, probe: Probe) -> Iterator[Finding]:
+    """What is said to those who wait on is there."""
+    for key, group in case.configuration.groups.items():
+        if isinstance(group.unanswered, Wait) and group.unanswered.prompt:
+            yield _playable(case, probe, "prompts", group.unanswered.prompt, f"groups.{key}.unanswered.prompt")
+
+
+def music_of(configuration: Configuration) -> list[tuple[str, str]]:
+    """Return each music of a configuration once, with the first key that names it."""
+    found = {configuration.telephony.music: "telephony.music"}
+    for key, number in configuration.numbers.items():
+        if number.music:
+            found.setdefault(number.music, f'numbers."{key}".music')
+    return list(found.items())
+
+
+def _playable(case: Case, probe: Probe, check: str, source: str, where: str) -> Finding:
+    if source.startswith("local_stream://"):
+        name = source.removeprefix("local_stream://").split("/")[0]
+        if any(character.isspace() for character in name) or not name:
+            return skip(check, f"{where}: {source} is no name of one stream")
+        if probe.api(case.switch, f"local_stream show {name}").startswith("-ERR"):
+            return fail(
+                check,
+                f"{where}: FreeSWITCH has no local_stream {name}, so its callers hear the default music or nothing",
+                f"add {name} to local_stream.conf.xml and reload mod_local_stream, or correct {where}",
+            )
+        return ok(check, f"{where}: {source} plays")
+    if source.startswith("/"):
+        if probe.api(case.switch, f"file_exists {source}").strip() != "true":
+            return fail(check, f"{where}: FreeSWITCH has no file {source}", f"put it there, or correct {where}")
+        return ok(check, f"{where}: {source} is there")
+    return skip(check, f"{where}: nothing to look at for {source}")
+
+
+def clock(case: Case, probe: Probe) -> Iterator[Finding]:
+    """The switch's clock and ours agree; fsqueue measures the distance, but two logs with two times are hard to read."""
+    said = probe.api(case.switch, "strepoch").strip()
+    if not said.isdecimal():
+        yield warn("clock", "FreeSWITCH doesn't tell its time", "is mod_commands loaded?")
+        return
+    distance = int(said) - probe.now()
+    if abs(distance) > FAR:
+        yield warn(
+            "clock",
+            f"FreeSWITCH's clock is {abs(distance):.0f} s {'ahead of' if distance > 0 else 'behind'} this machine's",
+            "have both set by NTP, and tell a running FreeSWITCH: fs_cli -x 'fsctl sync_clock'",
+        )
+    else:
+        yield ok("clock", "FreeSWITCH's clock and this machine's agree")
+
+
+def lease(case: Case, probe: Probe) -> Iterator[Finding]:
+    """The daemon renews the lease that every hold asks for."""
+    owner = case.configuration.daemon.owner
+    said = probe.api(case.switch, f"hash select/fsqueue/alive-{owner}").strip()
+    now = probe.api(case.switch, "strepoch").strip()
+    remedy = "start the daemon: systemctl start fsqueue; if it runs, journalctl -u fsqueue says why it can't connect"
+    if not said.isdecimal():
+        yield fail("lease", f"there is no lease for {owner}: every caller goes to the fallback", remedy)
+    elif now.isdecimal() and int(said) <= int(now):
+        yield fail("lease", f"the lease ended {int(now) - int(said)} s ago: every caller goes to the fallback", remedy)
+    else:
+        yield ok("lease", "the daemon renews the lease that callers' holds ask for")
+
+
+def dead_callers(case: Case, probe: Probe) -> Iterator[Finding]:
+    """Callers whose network died are noticed: by session timers, which a profile can switch off."""
+    profiles = _profiles(case, probe)
+    off = [name for name, params in profiles if params.get("enable-timer") == "false"]
+    if not profiles:
+        yield skip("dead_callers", "FreeSWITCH doesn't show its SIP profiles (sofia.conf)")
+    for name in off:
+        yield warn(
+            "dead_callers",
+            f"the SIP profile {name} has enable-timer=false: a caller whose network died waits for ever",
+            f"take enable-timer out of the profile {name}, and fs_cli -x 'sofia profile {name} restart'",
+        )
+    if profiles and not off:
+        yield ok("dead_callers", "session timers end callers whose network died")
+
+
+def unauthenticated(case: Case, probe: Probe) -> Iterator[Finding]:
+    """The profile of the members' phones authenticates; else their own calls can't be seen, nor who picks up."""
+    inner = case.configuration.telephony.entry_contexts[-1]
+    for name, params in _profiles(case, probe):
+        if params.get("context") == inner and params.get("auth-calls") == "false":
+            yield warn(
+                "bites",
+                f"the SIP profile {name} has auth-calls=false: members' own calls are not seen, and they can't pick up",
+                f"set auth-calls=true in the profile {name}",
+            )
+
+
+def bites(case: Case, probe: Probe) -> Iterator[Finding]:
+    """No variable is set, for all calls or in the entry contexts, that takes callers out of our hands."""
+    found = False
+    for name in BITES:
+        value = probe.api(case.switch, f"global_getvar {name}").strip()
+        if value and not value.startswith("-ERR"):
+            found = True
+            yield warn("bites", f"the global variable {name} is {value[:60]}", f"take {name} out of vars.xml")
+    for context in case.configuration.telephony.entry_contexts:
+        for extension, name in _set_in(probe.api(case.switch, f"xml_locate dialplan context name {context}")):
+            found = True
+            yield warn(
+                "bites",
+                f"the extension {extension} in the context {context} sets {name}",
+                f"make sure that no call for fsqueue passes it, or take {name} out",
+            )
+    if not found:
+        yield ok("bites", "no variable is set that takes callers out of fsqueue's hands")
+
+
+def _set_in(shown: str) -> list[tuple[str, str]]:
+    live = read(shown)
+    return [
+        (extension.get("name"), action.get("data").partition("=")[0])
+        for extension in (live.children if live is not None else ())
+        for condition in extension.children
+        for action in condition.children
+        if action.get("application") in ("set", "export") and action.get("data").partition("=")[0] in BITES
+    ]
+
+
+def _profiles(case: Case, probe: Probe) -> list[tuple[str, dict[str, str]]]:
+    live = read(probe.api(case.switch, "xml_locate configuration configuration name sofia.conf"))
+    return [(one.get("name"), _params(one)) for one in _all(live, "profile")]
+
+
+def _params(profile: Element) -> dict[str, str]:
+    return {one.get("name"): one.get("value") for one in _all(profile, "param")}
+
+
+def _all(root: Element | None, tag: str) -> list[Element]:
+    if root is None:
+        return []
+    below = [found for child in root.children for found in _all(child, tag)]
+    return [*([root] if root.tag == tag else []), *below]
