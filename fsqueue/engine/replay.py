@@ -31,7 +31,7 @@ from fsqueue.engine.messages import (
     TurnUsed,
     VisitBegan,
 )
-from fsqueue.engine.model import Group, Member
+from fsqueue.engine.model import WITHDRAWAL_LIMIT, Group, Member
 from fsqueue.engine.state import Call, Offer, Person, Queue, State, Switch
 
 
@@ -58,6 +58,8 @@ def _settle_down(s: State) -> None:
         _hold_again(s, offer)
         if offer.state in ("asked", "ringing"):
             s.timers.set(("window", offer.id), offer.until)
+        elif offer.state == "withdrawn":
+            s.timers.set(("limit", offer.id), s.now + WITHDRAWAL_LIMIT)
     roster.configure(s, s.plan)
     for call in s.calls.values():
         _bound(s, call)
@@ -80,12 +82,12 @@ def _bound(s: State, call: Call) -> None:
 
 
 def _hold_again(s: State, offer: Offer) -> None:
-    person = s.people.get(offer.member)
     if offer.number:
         s.forwards += 1
-    if person is not None:
-        person.holds = offer.id
-        person.holding = "talk" if offer.state == "over" else "offer"
+        return
+    person = s.people.setdefault(offer.member, Person(id=offer.member, member=Member(id=offer.member)))
+    person.holds = offer.id
+    person.holding = "talk" if offer.state == "over" else "offer"
 
 
 def _checkpoint(s: State, r: Checkpoint) -> None:
@@ -124,6 +126,16 @@ def _kept_offer(s: State, kept: KeptOffer) -> None:
         call.live[offer.id] = offer
 
 
+def _call_off(call: Call, but: str = "") -> None:
+    """Withdraw what rang for the call: withdrawals are no records, they follow from what else became of it.
+
+    Whether the switch was still told is unknown; when their time is up it is told again.
+    """
+    for offer in [offer for offer in call.live.values() if offer.id != but]:
+        offer.state = "withdrawn"
+        del call.live[offer.id]
+
+
 def _opened(s: State, r: CallOpened) -> None:
     s.calls[r.call] = Call(
         id=r.call,
@@ -141,6 +153,7 @@ def _opened(s: State, r: CallOpened) -> None:
 
 def _visit(s: State, r: VisitBegan) -> None:
     call = s.calls[r.call]
+    _call_off(call)
     call.state, call.group, call.visits = "waiting", r.group, r.n
     call.entered, call.joined, call.priority, call.limit = r.entered, r.joined, r.priority, r.limit
     call.rung, call.pass_until, call.noted, call.forward = {}, None, False, False
@@ -155,6 +168,8 @@ def _relegged(s: State, r: Relegged) -> None:
 def _offered(s: State, r: Offered) -> None:
     call = s.calls[r.call]
     call.offers = int(r.offer.rsplit(".", 1)[1])
+    if r.rule in ("D2", "D3", "S2"):
+        _call_off(call)  # of these one rings at a time
     offer = _offer(r, call.leg.switch, s.now)
     s.offers[offer.id] = offer
     call.live[offer.id] = offer
@@ -183,6 +198,7 @@ def _offer(r: Offered, switch: str, began: float) -> Offer:
 
 def _answered(s: State, r: OfferAnswered) -> None:
     call = s.calls[r.call]
+    _call_off(call, but=r.offer)
     call.state, call.winner = "connecting", r.offer
     s.offers[r.offer].state = "answered"
 
@@ -209,6 +225,7 @@ def _decided(s: State, r: Decided) -> None:
 
 def _sent(s: State, r: Sent) -> None:
     call = s.calls[r.call]
+    _call_off(call)
     call.state, call.reason = "sent", r.reason
 
 
@@ -240,6 +257,7 @@ def _ended(s: State, r: CallEnded) -> None:
     call = s.calls.pop(r.call, None)
     if call is None:
         return
+    _call_off(call)
     visits.remember(s, call.arrival)
 
 
@@ -263,7 +281,8 @@ def _config(s: State, r: ConfigTaken) -> None:
         staff.rename(s, renamed)
     for group in [group for group in s.queues if group not in r.groups]:
         del s.queues[group]
-    for member in [member for member in s.people if member not in r.members]:
+    held = [offer.member for offer in s.offers.values()]
+    for member in [member for member in s.people if member not in r.members and member not in held]:
         del s.people[member]
 
 

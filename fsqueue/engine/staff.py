@@ -170,9 +170,8 @@ def rename(s: State, renamed: Renamed) -> None:
 
 def _rename_group(s: State, old: str, new: str) -> None:
     queue = s.queues.pop(old, None)
-    if queue is None:
-        return
-    s.queues[new] = queue
+    if queue is not None:
+        s.queues[new] = queue
     for call in s.calls.values():
         if call.group == old:
             call.group = new

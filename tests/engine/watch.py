@@ -625,7 +625,7 @@ class Watch:
         call = self.f.calls[c.call]
         if any(isinstance(r, m.VisitBegan) and r.call == c.call for r in self.step.records):
             last = [h for h in self.step.commands if isinstance(h, m.Hold) and h.call == c.call][-1]
-            if c is not last or call.state in ("sent", "leaving"):
+            if c is not last or call.state in ("sent", "leaving") or c.entered != call.entered:
                 return  # a visit that was over at once
         expect(c.joined == call.joined and c.entered == call.entered, "L1", f"{c.call}'s place is told wrong")
         expect(c.deadline >= call.limit - EPS, "U4", "the hold must not end before we do")
