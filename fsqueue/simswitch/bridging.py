@@ -114,7 +114,24 @@ def join(world: World, a: Leg, b: Leg) -> None:
     a.bridge = b.bridge = bridge
     a.linked_to, b.linked_to, a.other, b.other = b, a, b.uuid, a.uuid
     world.agenda.after(world.timing.soft, lambda: _soften(world, bridge))
-    world.agenda.after(world.timing.bridge, lambda: _stand(world, bridge))
+    if _meets_the_originate(world, b):
+        # The originate puts the member back into his park, and nobody tells the caller, who waits for him in silence.
+        world.sounds(a, "silence", None)
+        world.agenda.after(world.timing.seam, partial(_give_up, world, bridge))
+    else:
+        world.agenda.after(world.timing.bridge, lambda: _stand(world, bridge))
+
+
+def _meets_the_originate(world: World, member: Leg) -> bool:
+    since = world.now - member.answered_at
+    early = member.attempt is not None and since < world.timing.delivery + world.timing.meets
+    return early and world.rng.random() < world.timing.lost
+
+
+def _give_up(world: World, bridge: Bridge) -> None:
+    if not bridge.over and not bridge.up:
+        for leg in (bridge.a, bridge.b):
+            hangups.hang_up(world, leg, "NORMAL_CLEARING")
 
 
 def _wrong_order(a: Leg, b: Leg) -> bool:

@@ -19,6 +19,11 @@ from fsqueue.switch.context import CallerLeg, Context, Talk
 WAIT_SECONDS = 6.0
 """How long an answered member waits, silent, for a caller who isn't in his hold yet."""
 
+SETTLE_SECONDS = 0.005
+"""Between CHANNEL_ANSWER and uuid_bridge. A bridge that meets the end of the member's originate is lost in a way that says
+nothing: `+OK`, no CHANNEL_BRIDGE, silence for the caller, and after 20 s the end of both (3 of 2,850 sent at once; none of
+2,080 sent a few milliseconds later; measured)."""
+
 UNCONFIRMED_SECONDS = 6.0
 """After this without CHANNEL_BRIDGE the bridge counts as missed."""
 
@@ -65,7 +70,7 @@ class Talks:
             if talk.taker:
                 self._codes.take(leg, cmd.offer, ready)
             else:
-                ready()
+                ctx.after(SETTLE_SECONDS, ready)
 
     def add(self, talk: Talk) -> None:
         """Know a talk by its three names; an older one of the same caller is over for him."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from fsqueue.esl.framing import Command
@@ -594,3 +595,30 @@ def test_a_caller_whose_bridge_is_missed_in_a_laps_first_second_says_soon_that_h
     lab.until("CHANNEL_HANGUP", "m1")
     lab.until("fsqueue::hold")
     assert lab.world.now - began < 3.0
+
+
+def test_a_bridge_that_meets_the_end_of_the_originate_is_lost_and_killing_the_member_frees_the_caller(lab: Lab) -> None:
+    lab.world.timing = msgspec.structs.replace(lab.world.timing, lost=1.0)
+    lab.waiting()
+    lab.run(2)
+    lab.offer("m1", lab.phone("1001", Reaction(after=0)))
+    lab.until("CHANNEL_ANSWER", "m1")
+    assert lab.client.send(f"api uuid_bridge {uuid(lab)} m1").startswith("+OK")
+    lab.run(3)
+    assert not any(event["Event-Name"] == "CHANNEL_BRIDGE" for event in lab.client.events)
+    assert seen(lab, "5551")[-1] == "silence"
+    lab.client.send("api uuid_kill m1")
+    lab.until("fsqueue::hold")
+    lab.run(0.1)
+    assert seen(lab, "5551")[-1] == "music"
+
+
+def test_a_few_milliseconds_later_the_same_bridge_stands(lab: Lab) -> None:
+    lab.world.timing = msgspec.structs.replace(lab.world.timing, lost=1.0)
+    lab.waiting()
+    lab.run(2)
+    lab.offer("m1", lab.phone("1001", Reaction(after=0)))
+    lab.until("CHANNEL_ANSWER", "m1")
+    lab.run(0.005)
+    lab.client.send(f"api uuid_bridge {uuid(lab)} m1")
+    lab.until("CHANNEL_BRIDGE")

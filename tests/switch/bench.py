@@ -23,6 +23,7 @@ from fsqueue.switch.messages import (
     SwitchFacts,
     Tick,
 )
+from fsqueue.switch.talks import SETTLE_SECONDS
 
 T = TypeVar("T")
 
@@ -77,6 +78,8 @@ class Bench:
         before = len(self.inputs)
         for item in items:
             self._take(item)
+            if isinstance(item, Connect):
+                self.wait(SETTLE_SECONDS)
         return self.inputs[before:]
 
     def _take(self, item: Item) -> None:
