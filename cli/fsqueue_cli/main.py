@@ -15,6 +15,7 @@ from fsqueue_cli.exits import Exit
 from fsqueue_cli.frame import CommandLine
 from fsqueue_cli.history import history
 from fsqueue_cli.import_command import import_file
+from fsqueue_cli.live import LIVE
 from fsqueue_cli.missed import missed
 from fsqueue_cli.report import report
 from fsqueue_cli.run import run
@@ -32,7 +33,7 @@ def cli() -> None:
 cli.add_command(run)
 cli.add_command(demo)
 cli.add_command(doctor)
-for _command in (missed, report, history, import_file):
+for _command in (*LIVE, missed, report, history, import_file):
     cli.add_command(_command)
 for _noun in NOUNS:
     cli.add_command(_noun)

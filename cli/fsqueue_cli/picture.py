@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from fsqueue.engine.view import CallView, GroupView, MemberView, Picture
-from fsqueue.esl.events import clean
+from fsqueue.journal.words import clean as written_out
 
 STATE_STYLE: Mapping[str, str] = {
     "available": "green",
@@ -22,6 +23,23 @@ STATE_STYLE: Mapping[str, str] = {
     "logged out": "dim",
     "paused": "magenta",
 }
+
+
+NAME_LENGTH = 24
+"""Characters of a caller's name that are shown: what he sends must not push his number out of the line."""
+
+CallKey = Callable[[CallView], Any]
+MemberKey = Callable[[MemberView], Any]
+
+
+def shown(text: str) -> str:
+    """Return text from outside as a terminal may get it: what is not printable is written out."""
+    return written_out(text)
+
+
+def longest_first(call: CallView) -> tuple[bool, float, str]:
+    """Sort callers who wait before the others, each by their joining."""
+    return (call.state != "waiting", call.joined, call.id)
 
 
 def duration(seconds: float) -> str:
@@ -38,7 +56,9 @@ def party(call: CallView) -> str:
     """Return who calls, for people: name and number, or that he is anonymous."""
     if call.caller.hidden:
         return "anonymous"
-    name, number = clean(call.caller.name), clean(call.caller.number)
+    name, number = shown(call.caller.name), shown(call.caller.number)
+    if len(name) > NAME_LENGTH:
+        name = name[:NAME_LENGTH] + "…"
     return f"{name} {number}" if name and name != number else number or "unknown"
 
 
@@ -58,7 +78,7 @@ def _group(group: GroupView, now: float) -> list[Text]:
     waiting = len(group.waiting)
     longest = duration(now - group.longest_since) if group.longest_since is not None else ""
     return [
-        Text(clean(group.name)),
+        Text(shown(group.name)),
         Text(group.distribution, style="dim"),
         Text(str(waiting), style="bold yellow" if waiting else "dim"),
         Text(longest),
@@ -68,18 +88,18 @@ def _group(group: GroupView, now: float) -> list[Text]:
     ]
 
 
-def calls(picture: Picture, rows: int) -> Table:
-    """Return the first *rows* calls, those that wait longest first."""
+def calls(picture: Picture, rows: int, key: CallKey = longest_first) -> Table:
+    """Return the first *rows* calls in the order of *key*."""
     names = {member.id: member.name for member in picture.members}
     table = Table(title="Calls", title_justify="left", expand=True)
     for column in ("caller", "group", "state"):
         table.add_column(column, no_wrap=True, overflow="ellipsis", ratio=1 if column == "state" else None)
     table.add_column("since", justify="right", no_wrap=True)
-    ordered = sorted(picture.calls, key=lambda call: (call.state != "waiting", call.joined, call.id))
+    ordered = sorted(picture.calls, key=key)
     for call in ordered[:rows]:
         since = call.talking_since if call.talking_since is not None else call.joined
         table.add_row(
-            Text(party(call)), Text(clean(call.group)), _call_state(call, names), Text(duration(picture.t - since))
+            Text(party(call)), Text(shown(call.group)), _call_state(call, names), Text(duration(picture.t - since))
         )
     if len(ordered) > rows:
         table.add_row(Text(f"and {len(ordered) - rows} more", style="dim"), "", "", "")
@@ -88,31 +108,34 @@ def calls(picture: Picture, rows: int) -> Table:
 
 def _call_state(call: CallView, names: Mapping[str, str]) -> Text:
     if call.state == "talking":
-        return Text(f"talks with {clean(names.get(call.member, call.member))}", style="cyan")
+        return Text(f"talks with {shown(names.get(call.member, call.member))}", style="cyan")
     if call.rings:
-        whom = ", ".join(clean(names.get(ring.member, ring.member or ring.number)) for ring in call.rings)
+        whom = ", ".join(shown(names.get(ring.member, ring.member or ring.number)) for ring in call.rings)
         return Text(f"rings {whom}", style="yellow")
     if call.state == "waiting":
         return Text(f"waits, number {call.position} in line")
     return Text(call.state, style="dim")
 
 
-def members(picture: Picture) -> Table:
-    """Return one row per member."""
+def members(picture: Picture, rows: int | None = None, key: MemberKey | None = None) -> Table:
+    """Return one row per member, the first *rows* in the order of *key*; by default all, in the configuration's."""
     table = Table(title="Members", title_justify="left", expand=True)
     for column in ("member", "ext.", "state"):
         table.add_column(column, no_wrap=True, ratio=1 if column == "state" else None)
     table.add_column("since", justify="right", no_wrap=True)
-    for member in picture.members:
+    ordered = list(picture.members) if key is None else sorted(picture.members, key=key)
+    for member in ordered[:rows]:
         table.add_row(*_member(member, picture.t))
+    if rows is not None and len(ordered) > rows:
+        table.add_row(Text(f"and {len(ordered) - rows} more", style="dim"), "", "", "")
     return table
 
 
 def _member(member: MemberView, now: float) -> list[Text]:
-    state = f"{member.state} ({clean(member.reason)})" if member.reason else member.state
+    state = f"{member.state} ({shown(member.reason)})" if member.reason else member.state
     since = duration(now - member.since) if member.since is not None else ""
     style = STATE_STYLE.get(member.state, "")
-    return [Text(clean(member.name)), Text(member.extension, style="dim"), Text(state, style=style), Text(since)]
+    return [Text(shown(member.name)), Text(member.extension, style="dim"), Text(state, style=style), Text(since)]
 
 
 def render(picture: Picture, headline: str, rows: int = 12) -> RenderableType:

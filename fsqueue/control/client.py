@@ -70,7 +70,7 @@ class Client:
             UnreachableError: no daemon answers.
             ControlRefusedError: it refuses.
         """
-        return self._decode(self.get_raw(*parts, query=query), gives)
+        return self.decode(self.get_raw(*parts, query=query), gives)
 
     def get_raw(self, *parts: str, query: Query | None = None) -> bytes:
         """Return the JSON that is at the path of *parts*; raises as `get` does."""
@@ -78,7 +78,7 @@ class Client:
 
     def post(self, gives: type[_T], *parts: str, body: msgspec.Struct | None = None) -> _T:
         """Have the action at the path of *parts* carried out, and return what came of it; raises as `get` does."""
-        return self._decode(self.post_raw(*parts, body=body), gives)
+        return self.decode(self.post_raw(*parts, body=body), gives)
 
     def post_raw(self, *parts: str, body: msgspec.Struct | None = None) -> bytes:
         """Have the action at the path of *parts* carried out, and return the answer's JSON; raises as `get` does."""
@@ -97,7 +97,7 @@ class Client:
             if response.status != 200:
                 raise self._refused(response.status, self._read(response))
             while line := self._line(response):
-                yield self._decode(line, _LINE), line
+                yield self.decode(line, _LINE), line
         finally:
             connection.close()
 
@@ -155,7 +155,12 @@ class Client:
         except (msgspec.DecodeError, UnicodeDecodeError):
             return UnreachableError(f"what listens at {self.path} is no fsqueue: it says {status} and {data[:80]!a}")
 
-    def _decode(self, data: bytes, gives: type[_T]) -> _T:
+    def decode(self, data: bytes, gives: type[_T]) -> _T:
+        """Return the daemon's JSON as *gives*.
+
+        Raises:
+            UnreachableError: it is something else: the daemon is of another version.
+        """
         try:
             return msgspec.json.decode(data, type=gives)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
