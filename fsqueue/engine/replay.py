@@ -282,8 +282,8 @@ def _config(s: State, r: ConfigTaken) -> None:
     for group in [group for group in s.queues if group not in r.groups]:
         del s.queues[group]
     held = [offer.member for offer in s.offers.values()]
-    for member in [member for member in s.people if member not in r.members and member not in held]:
-        del s.people[member]
+    for person in [p for p in s.people.values() if p.id not in r.members and p.id not in held]:
+        roster.forget(s, person)
 
 
 _FOLDS: dict[type, Callable[[State, Any], None]] = {

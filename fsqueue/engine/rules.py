@@ -16,7 +16,10 @@ from fsqueue.engine.timers import Name
 
 
 def settle(s: State) -> None:
-    """Apply the rules until nothing more follows from what has changed."""
+    """Apply the rules until nothing more follows from what has changed; in a stall, not yet: its end looks at all."""
+    if s.stalled:
+        s.dirty.clear()
+        s.touched.clear()
     while s.dirty or s.touched:
         groups, s.dirty = s.dirty, {}
         touched, s.touched = s.touched, {}

@@ -102,6 +102,8 @@ class Facts:
     members: dict[str, SeenMember] = field(default_factory=dict)
     known_since: dict[str, float] = field(default_factory=dict)
     """Switches in reach, and since when."""
+    stalled: dict[str, float] = field(default_factory=dict)
+    """In a stall: `known_since` as it was before."""
     cores: dict[str, str] = field(default_factory=dict)
     turns: dict[tuple[str, str], int] = field(default_factory=dict)
     """(group, member) → turn; not in it: never yet."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from fsqueue.engine import messages as m
+from fsqueue.engine.engine import Engine
 from tests.engine.playing import play
 from tests.engine.test_histories import durable, replayed
+from tests.engine.watch import Watch
+from tests.engine.world import ACTIONS, World
 
 SEEDS = [seed for seed in range(150) if any(isinstance(given, m.Configure) for given, _ in play(seed, 70).history)]
 
@@ -33,7 +38,7 @@ def test_a_start_follows_removals_and_renames(seed: int) -> None:
 def test_nobody_waits_without_a_deadline_after_a_start_with_whatever_file(seed: int) -> None:
     world = play(seed, 70)
     waiting = [call.id for call in world.engine.state.calls.values() if call.state == "waiting"]
-    engine = type(world.engine)(world.first_plan)  # the file of before all changes: some groups are gone, some are back
+    engine = Engine(world.first_plan)  # the file of before all changes: some groups are gone, some are back
     engine.restore(world.records, world.now)
     now, ended = world.now, []
     for switch in ("a", "b"):
@@ -45,3 +50,40 @@ def test_nobody_waits_without_a_deadline_after_a_start_with_whatever_file(seed: 
     left = [call.id for call in engine.state.calls.values() if call.state in ("waiting", "sent")]
     assert left == []
     assert set(waiting) <= {*ended, *[call.id for call in engine.state.calls.values()]}
+
+
+def carried_on(seed: int) -> World:
+    """Play a history, start anew from its records, and play on: phones and callers go on as if nothing had been."""
+    world = play(seed, 50)
+    world.engine = Engine(world.plan)
+    world.engine.restore(world.records, world.now)
+    world.watch = Blind(world.plan)
+    chance = random.Random(seed)
+    for switch in (1, 3):
+        world.act("snapshot", switch)
+        world.act("register", switch // 2)
+    for _ in range(80):
+        world.act(chance.choice(list(ACTIONS)), chance.randrange(256))
+    return world
+
+
+class Blind(Watch):
+    """An onlooker who came late knows too little to judge; what he counts is below."""
+
+    def see(self, given: m.Input, now: float, step: m.Step, deadline: float | None) -> None:
+        """Look away."""
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_E1_every_call_ends_once_across_a_start(seed: int) -> None:
+    world = carried_on(seed)
+    for caller in list(world.callers.values()):
+        world.give(m.CallerGone(caller.leg))
+    for switch in ("a", "b"):
+        for _ in range(2):
+            world.give(m.Snapshot(switch=switch, core=f"core{world.cores[switch]}"))
+    opened = [record.call for record, _ in world.records if isinstance(record, m.CallOpened)]
+    ended = [record.call for record, _ in world.records if isinstance(record, m.CallEnded)]
+    assert sorted(ended) == sorted(opened)
+    assert world.engine.state.calls == {}
+    assert [p.id for p in world.engine.state.people.values() if p.holding == "talk"] == []

@@ -209,3 +209,29 @@ def test_the_same_snapshot_again_changes_nothing() -> None:
     q = Quick()
     call = q.arrive()
     assert q.snapshot(call, f"{call}.1") == m.Step()
+
+
+def test_in_a_stall_nothing_is_decided_until_what_happened_meanwhile_has_come_in() -> None:
+    q = Quick(group(members=("anna", "jan"), rings=2), members=(ANNA, JAN))
+    call = q.arrive()
+    q.instant(10)
+    q.now += 3
+    q.give(m.Stalled())
+    q.answer("anna")
+    q.give(m.CaughtUp())
+    assert [c.offer for c in q.all(m.Connect)] == [f"{call}.1"], "she had picked up while we were held up"
+    assert q.all(m.Withdraw) == []
+
+
+def test_a_window_that_ended_in_a_stall_ends_right_after_it() -> None:
+    q = Quick(group(members=("anna", "jan"), rings=2), members=(ANNA, JAN))
+    call = q.arrive()
+    q.instant(10)
+    q.now += 3
+    q.give(m.Stalled())
+    second = q.arrive()
+    assert q.rung() == {"anna": call}, "nobody is rung in it either"
+    q.give(m.CaughtUp())
+    q.give(m.Wake())
+    assert "anna" in q.withdrawn()
+    assert second in q.rung().values()

@@ -113,6 +113,17 @@ class Watch:
         for key in [key for key in self.f.away_since if key[1] == seen.switch]:
             del self.f.away_since[key]
 
+    def _stalled(self, _: m.Stalled) -> None:
+        self.f.stalled, self.f.known_since = self.f.known_since, {}
+
+    def _caught_up(self, _: m.CaughtUp) -> None:
+        f = self.f
+        f.known_since, f.stalled = f.stalled, {}
+        for group, (before, _) in list(f.head_since.items()):
+            head = f.head(group) if group in f.plan.groups else None
+            if head is not None and head.id != before:
+                del f.head_since[group]  # who came back to the first place in the stall is looked at first
+
     def _arrived(self, seen: m.Arrived) -> None:
         for call in self.f.calls.values():
             if call.leg == seen.leg and call.arrival != seen.arrival:
@@ -656,6 +667,8 @@ class Watch:
 
     def _note_heads(self) -> None:
         f = self.f
+        if f.stalled:
+            return  # nothing is looked at before its end
         for group in f.plan.groups.values():
             head = f.head(group.id) if group.distribution == "to-all" else None
             if head is None:
@@ -667,7 +680,7 @@ class Watch:
     def _note_away(self) -> None:
         f = self.f
         for group in f.plan.groups:
-            for switch in f.known_since:
+            for switch in [*f.known_since, *f.stalled]:
                 if f.all_away(group, switch, f.now):
                     f.away_since.setdefault((group, switch), f.now)
                 else:
@@ -793,6 +806,8 @@ def _rename(f: Facts, r: m.Renamed) -> None:
 _INPUTS: dict[type, Callable[[Watch, Any], None]] = {
     m.Snapshot: Watch._snapshot,
     m.SwitchDown: Watch._switch_down,
+    m.Stalled: Watch._stalled,
+    m.CaughtUp: Watch._caught_up,
     m.Arrived: Watch._arrived,
     m.CallerGone: Watch._caller_gone,
     m.Ringing: Watch._ringing,

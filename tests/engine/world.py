@@ -381,6 +381,8 @@ class World:
     def configure(self, pick: int) -> None:
         """A changed configuration takes effect."""
         plan, renamed = changed_plan(self.plan, self.first_plan, pick)
+        if any(each.new in self.engine.state.people for each in renamed):
+            return  # nobody gets the id of one who was removed and still rings or talks
         self.plan = plan
         self.renamed = True
         self.give(m.Configure(plan, renamed))
@@ -453,6 +455,16 @@ class World:
         self.now = max(self.now, self.engine.deadline() or self.now) + (0.3, 1.5, 7.0, 40.0)[pick % 4]
         self.give(m.Wake())
 
+    def stall(self, pick: int) -> None:
+        """The daemon is held up; what happened meanwhile comes in before it decides anything again."""
+        self.now += (1.5, 4.0, 12.0, 40.0)[pick % 4]
+        self.give(m.Stalled())
+        for n in range(3):
+            MEANWHILE[(pick // 4 + n * 7) % len(MEANWHILE)](self, pick + n)
+        self.give(m.CaughtUp())
+        if (self.engine.deadline() or self.now + 1) <= self.now:
+            self.give(m.Wake())
+
     def act(self, name: str, pick: int) -> None:
         """Do the action *name*."""
         # Inputs in the instant of a deadline go before it, but no later ones.
@@ -465,6 +477,19 @@ class World:
 def _pick(among: Sequence[T], pick: int) -> T | None:
     return among[pick % len(among)] if among else None
 
+
+MEANWHILE: list[Callable[[World, int], None]] = [
+    World.answer,
+    World.arrive,
+    World.caller_gone,
+    World.decline,
+    World.bridge,
+    World.talk_ends,
+    World.reach,
+    World.other,
+    World.withdrawn_ends,
+]
+"""What comes in after a stall."""
 
 ACTIONS: dict[str, tuple[Callable[[World, int], None], int]] = {
     "arrive": (World.arrive, 14),
@@ -496,5 +521,6 @@ ACTIONS: dict[str, tuple[Callable[[World, int], None], int]] = {
     "pass_time": (World.pass_time, 6),
     "settle": (World.settle, 1),
     "oversleep": (World.oversleep, 1),
+    "stall": (World.stall, 1),
 }
 """Every action and how often it is drawn by `play`."""
