@@ -108,7 +108,7 @@ def show_call(link: Link, key: str) -> None:
     talk.give_facts(facts)
     talk.give("\n")
     for event in found.events:
-        talk.give_facts([(_clock(event.t), event.words.removeprefix(found.id).lstrip())])
+        talk.give_facts([(_clock(event.t), event.words.removeprefix(found.id).lstrip(" :"))])
 
 
 def _clock(t: float) -> str:

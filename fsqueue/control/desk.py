@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 import gevent
+import msgspec
 from gevent.event import Event
 
 from fsqueue.clock import Clock
@@ -19,7 +20,7 @@ from fsqueue.control.handlers import GroupFacts, Order
 from fsqueue.control.protocol import Problem, Reloaded, RunningFile
 from fsqueue.engine.messages import Renamed
 from fsqueue.engine.state import Queue
-from fsqueue.engine.view import Picture, picture
+from fsqueue.engine.view import Picture, SwitchView, picture
 from fsqueue.journal import segments
 from fsqueue.journal.entries import Entry
 from fsqueue.journal.writer import Journal
@@ -60,8 +61,12 @@ class DaemonDesk:
         self.board.recall(since(self._daemon.journal.directory, midnight), lambda: gevent.sleep(0))
 
     def picture(self) -> Picture:
-        """Return everything at this moment."""
-        return picture(self._daemon.owner.engine.state, self._daemon.clock())
+        """Return everything at this moment, also the switches that were never in reach: the engine hasn't heard of them."""
+        seen = picture(self._daemon.owner.engine.state, self._daemon.clock())
+        configured = self._loaded.configuration.switches if self._loaded.configuration is not None else {}
+        known = {switch.id: switch for switch in seen.switches}
+        missing = {name: SwitchView(id=name, up=False, core="") for name in configured if name not in known}
+        return msgspec.structs.replace(seen, switches=(*known.values(), *missing.values())) if missing else seen
 
     def group_facts(self) -> Mapping[str, GroupFacts]:
         """Return what the picture doesn't say, by group."""

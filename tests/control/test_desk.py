@@ -1,0 +1,196 @@
+"""The daemon's desk, on the real owner and journal; only the switch is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+
+from fsqueue.clock import Clock
+from fsqueue.config.model import Configuration
+from fsqueue.config.plan import to_plan
+from fsqueue.config.reading import load
+from fsqueue.control import desk as desk_module
+from fsqueue.control import handlers
+from fsqueue.control.desk import DaemonDesk
+from fsqueue.control.protocol import DutyOrder, EventQuery, Problem, Reloaded
+from fsqueue.engine.engine import Engine
+from fsqueue.engine.messages import Arrived, CallerGone, Configure, Duty, Leg, Renamed, Snapshot
+from fsqueue.journal.writer import Journal
+from fsqueue.owner import Owner
+
+TEXT = """\
+[switches.main]
+host = "127.0.0.1"
+password = "secret"
+[members.anna]
+dial = "user/1001@example.com"
+[groups.sales]
+members = ["anna"]
+service_level_seconds = 7
+"""
+
+
+class Daemon:
+    """What a desk needs of a daemon, without sockets."""
+
+    def __init__(self, folder: Path, configuration: Configuration) -> None:
+        self.clock = Clock()
+        self.journal = Journal(folder / "journal", on_trouble=lambda _: None, on_recovered=lambda _: None)
+        engine = Engine(to_plan(configuration))
+        self.owner = Owner(engine, self.journal, self.clock, lambda _: None)
+        self.taken: list[tuple[Configuration, tuple[Renamed, ...]]] = []
+        self._greenlet: gevent.Greenlet[[], None] | None = None
+
+    def reconfigure(self, configuration: Configuration, renamed: tuple[Renamed, ...] = ()) -> None:
+        self.taken.append((configuration, renamed))
+        self.owner.put([Configure(to_plan(configuration), renamed)])
+
+    def start(self) -> None:
+        self._greenlet = gevent.spawn(self.owner.run)
+
+    def stop(self) -> None:
+        self.owner.stop()
+        if self._greenlet is not None:
+            self._greenlet.join(5.0)
+        self.journal.close()
+
+
+class Place:
+    """A folder with a configuration, where daemons are started one after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "fsqueue.toml"
+        self.file.write_text(TEXT)
+        self.file.chmod(0o600)
+        self._folder = folder
+        self._daemon: Daemon | None = None
+
+    def start(self) -> DaemonDesk:
+        loaded = load(self.file)
+        assert loaded.configuration is not None
+        self._daemon = Daemon(self._folder, loaded.configuration)
+        desk = DaemonDesk(self._daemon, loaded)
+        self._daemon.start()
+        return desk
+
+    @property
+    def daemon(self) -> Daemon:
+        assert self._daemon is not None
+        return self._daemon
+
+    def stop(self) -> None:
+        if self._daemon is not None:
+            self._daemon.stop()
+            self._daemon = None
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    found = Place(tmp_path)
+    yield found
+    found.stop()
+
+
+def arrive(call: str) -> Arrived:
+    return Arrived(leg=Leg("main", call), arrival=call, new_call=call, to="sales")
+
+
+def test_an_order_is_confirmed_when_its_records_are_on_the_board(place: Place) -> None:
+    desk = place.start()
+    assert desk.order(Duty("anna", "paused", "lunch", "kate"))
+    assert [e.words for e in desk.board.past(EventQuery(member="anna"))] == ["anna: paused, paused; lunch; by kate"]
+    assert desk.picture().members[0].duty == "paused"
+
+
+def test_an_order_that_changes_nothing_is_confirmed_too(place: Place) -> None:
+    from fsqueue.engine.messages import Hangup
+
+    assert place.start().order(Hangup("nope"))
+
+
+def test_orders_are_confirmed_while_inputs_pour_in(place: Place) -> None:
+    desk = place.start()
+    place.daemon.owner.put([Snapshot(switch="main", core="c")])
+    place.daemon.owner.put([arrive(f"c{n:03}") for n in range(300)])
+    done = handlers.duty(desk, "anna", DutyOrder(duty="out"), "kate")
+    assert done.member.duty == "out"
+
+
+def test_a_daemon_that_is_held_up_is_said_to_be(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = place.start()
+    gevent.sleep(0.01)
+    monkeypatch.setattr(desk_module, "ORDER_LIMIT", 0.05)
+    monkeypatch.setattr(place.daemon.owner, "put", lambda _: None)
+    assert not desk.order(Duty("anna", "out"))
+
+
+def test_a_reload_takes_the_file_over_and_says_what_runs(place: Place) -> None:
+    desk = place.start()
+    text = TEXT.replace("groups.sales", "groups.shop")
+    place.file.write_text(text)
+    answer = desk.reload((Renamed("group", "sales", "shop"),))
+    assert isinstance(answer, Reloaded)
+    assert [g.id for g in desk.picture().groups] == ["shop"]
+    assert place.daemon.taken[0][1] == (Renamed("group", "sales", "shop"),)
+    assert desk.configuration().text == text
+
+
+def test_a_file_with_errors_changes_nothing_and_each_is_named(place: Place) -> None:
+    desk = place.start()
+    place.file.write_text(TEXT + "x = 1\n[groups.y]\nrings = 0\n")
+    answer = desk.reload()
+    assert isinstance(answer, Problem)
+    said = "\n".join(answer.details)
+    assert f"{place.file}:9: groups.sales.x:" in said
+    assert f"{place.file}:11: groups.y.rings:" in said
+    assert (place.daemon.taken, desk.configuration().text) == ([], TEXT)
+
+
+def test_a_switch_that_was_never_in_reach_is_shown_as_out_of_it(place: Place) -> None:
+    desk = place.start()
+    assert [(s.id, s.up) for s in desk.picture().switches] == [("main", False)]
+    place.daemon.owner.put([Snapshot(switch="main", core="c")])
+    assert desk.order(Duty("anna", "in"))
+    assert [(s.id, s.up) for s in desk.picture().switches] == [("main", True)]
+
+
+def test_groups_tell_their_service_level_and_since_when_nobody_is_online(place: Place) -> None:
+    desk = place.start()
+    before = place.daemon.clock()
+    place.daemon.owner.put([Snapshot(switch="main", core="c")])
+    assert desk.order(Duty("anna", "in"))
+    facts = desk.group_facts()["sales"]
+    assert facts.service_level == 7.0
+    assert facts.nobody_since is not None
+    assert before <= facts.nobody_since <= place.daemon.clock()
+
+
+def test_todays_figures_and_stories_survive_a_restart(place: Place) -> None:
+    desk = place.start()
+    place.daemon.owner.put([Snapshot(switch="main", core="c"), arrive("c1"), arrive("c2")])
+    place.daemon.owner.put([CallerGone(Leg("main", "c1"))])
+    assert desk.order(Duty("anna", "paused"))
+    told = [e.words for e in desk.board.of_call("c2")]
+    place.stop()
+    again = place.start()
+    again.recall()
+    now = place.daemon.clock()
+    assert (again.board.today(now).calls, again.board.today(now).by_reason) == (1, {"abandoned": 1})
+    assert [e.words for e in again.board.of_call("c2")] == told
+    assert again.board.of_call("c1")[-1].kind == "CallEnded"
+
+
+def test_segments_that_were_not_written_to_today_are_not_read(place: Place) -> None:
+    import os
+
+    desk = place.start()
+    assert desk.order(Duty("anna", "paused"))
+    place.stop()
+    folder = place.file.parent / "journal"
+    newest = sorted(folder.glob("*.jsonl"))[-1]
+    assert list(desk_module.since(folder, newest.stat().st_mtime - 1.0))
+    os.utime(newest, (1.0, 1.0))
+    assert list(desk_module.since(folder, 1000.0)) == []
