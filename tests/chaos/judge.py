@@ -1,0 +1,331 @@
+"""What was wrong in a run, from what callers and phones saw; the journal is then held against that.
+
+Nobody can act on what he can't see: while the daemon was dead, stopped or cut off, and for some seconds after, phones may
+ring for who is gone. Nothing else is excused, and nothing at all that loses a caller.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from fsqueue.engine.messages import ANSWERED, CallEnded, CallOpened, Record, Relegged
+from fsqueue.simswitch.people import CallerScript, Sighting
+from fsqueue.simswitch.witness import Violation, violations
+
+from .load import COLLEAGUES, LINE, LINE_PHONES, RECEPTION
+
+TOLERANCE = 0.4
+"""Seconds between two sightings of one thing on a switch that is not slowed down."""
+
+AFTER = 2.5
+"""Seconds after the daemon sees again in which it has put right what happened meanwhile."""
+
+RESCUE = 7.0
+"""Seconds in which the dialplan rescues who is not in his hold."""
+
+Span = tuple[float, float]
+
+
+class Wrong(msgspec.Struct, frozen=True, kw_only=True):
+    """A violation: what, when (epoch seconds), to whom."""
+
+    kind: str
+    t: float
+    who: str
+    detail: str
+
+
+@dataclass
+class Run:
+    """What a run left behind."""
+
+    sightings: Sequence[Sighting]
+    records: Sequence[tuple[Record, float]]
+    blind: Sequence[Span]
+    """When the daemon could not see the switch."""
+    slow: Sequence[Span] = ()
+    """When the switch was slow or late."""
+    unwritten: Sequence[Span] = ()
+    """Of these times the records are lost: the disk failed and the daemon was killed."""
+    restarts: Sequence[float] = ()
+    handed: Iterable[str] = ()
+    """Callers whom somebody transferred."""
+    scripts: Sequence[CallerScript] = ()
+    end: float | None = None
+    excused: list[Span] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Join the times in which nothing can be held against the daemon."""
+        spans = [(a, b + AFTER) for a, b in self.blind] + [(a, b + AFTER) for a, b in self.slow]
+        self.excused = joined(spans)
+
+
+def joined(spans: Iterable[Span]) -> list[Span]:
+    """Return *spans* in order, those that touch made one."""
+    result: list[Span] = []
+    for begin, end in sorted(spans):
+        if result and begin <= result[-1][1]:
+            result[-1] = (result[-1][0], max(end, result[-1][1]))
+        else:
+            result.append((begin, end))
+    return result
+
+
+def overlaps(spans: Sequence[Span], begin: float, end: float) -> bool:
+    """Whether any of *spans* has a moment between *begin* and *end*."""
+    return any(a <= end and begin <= b for a, b in spans)
+
+
+def longest_outside(spans: Sequence[Span], begin: float, end: float) -> float:
+    """Return the longest stretch of *begin* to *end* in seconds that lies in none of *spans*, which are in order."""
+    longest, at = 0.0, begin
+    for a, b in spans:
+        if b <= at or a >= end:
+            continue
+        longest = max(longest, a - at)
+        at = max(at, b)
+    return max(longest, end - at)
+
+
+def judge(run: Run) -> list[Wrong]:
+    """Return everything that was wrong, in order of time."""
+    calls = _calls(run)
+    found = [
+        *_seen(run),
+        *_ends(run),
+        *_recorded(run, calls),
+        *_truthful(run, calls),
+        *_order(run, calls),
+        *_resumed(run, calls),
+    ]
+    return sorted(found, key=lambda one: (one.t, one.kind, one.who, one.detail))
+
+
+# --- what callers and phones saw ----------------------------------------------------------------------------------------
+
+
+def _seen(run: Run) -> Iterable[Wrong]:
+    for one in violations(_ours(run.sightings), tolerance=TOLERANCE, end=run.end):
+        if not _excused(run, one):
+            yield Wrong(kind=one.kind, t=one.t, who=one.who, detail=one.detail)
+
+
+def _ours(sightings: Sequence[Sighting]) -> list[Sighting]:
+    """Leave out what is none of our doing.
+
+    A colleague who is no member is rung by the site's own dialplan. Dialling a code is no call of one's own (P1) until
+    somebody is heard.
+    """
+    strangers = tuple(f"{name}@example.com" for name in COLLEAGUES)
+    codes: dict[str, bool] = {}
+    kept = []
+    for seen in sorted(sightings, key=lambda one: one.t):
+        if seen.what == "dialled" and seen.detail.startswith("*"):
+            codes[seen.leg] = False
+        if seen.what == "connected" and seen.leg in codes:
+            codes[seen.leg] = True
+        if codes.get(seen.leg, True) and not (seen.side == "phone" and seen.who in strangers):
+            kept.append(seen)
+    return kept
+
+
+_SECONDS = re.compile(r"(\d+\.\d+) s\b")
+
+FORGIVEN = ("ringing for nobody", "two calls on one phone", "nobody on the line")
+"""What may happen while nobody sees it. "lost caller", "no end" and "two phones keep one caller" never may."""
+
+
+def _excused(run: Run, one: Violation) -> bool:
+    if one.kind == "lost caller" and "heard nothing" in one.detail:
+        # A slow switch is silent itself.
+        found = _SECONDS.search(one.detail)
+        return found is not None and longest_outside(joined(run.slow), one.t, one.t + float(found[1])) < TOLERANCE
+    if one.kind not in FORGIVEN:
+        return False
+    found = _SECONDS.search(one.detail)
+    length = float(found[1]) if found else 0.0
+    slack = TOLERANCE + (5.0 if one.kind == "nobody on the line" else 0.0)
+    return longest_outside(run.excused, one.t, one.t + length) <= slack
+
+
+# --- the callers' calls ---------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Call:
+    """An outside caller's call, as he saw it."""
+
+    who: str
+    leg: str
+    to: str
+    dialled: float
+    music: float | None = None
+    gone: float | None = None
+    by: str = ""
+    talks: list[Span] = field(default_factory=list)
+    rung: list[tuple[float, float, str]] = field(default_factory=list)
+    """When phones rang for him: from, to, whose."""
+
+    def waits(self, at: float) -> bool:
+        """Whether he hears music at that moment."""
+        return (
+            self.music is not None
+            and self.music < at
+            and (self.gone is None or self.gone > at)
+            and not any(a <= at <= b for a, b in self.talks)
+        )
+
+
+def _calls(run: Run) -> dict[str, Call]:
+    """Return outside callers' calls by leg."""
+    calls: dict[str, Call] = {}
+    names: dict[str, Call] = {}
+    open_talk: dict[str, float] = {}
+    ringing: dict[str, tuple[float, str, Call]] = {}
+    for seen in sorted(run.sightings, key=lambda one: one.t):
+        if seen.side == "phone":
+            _phone(seen, names, ringing)
+            continue
+        if seen.what == "dialled":
+            if "@" not in seen.who:
+                calls[seen.leg] = names[seen.who] = Call(seen.who, seen.leg, seen.detail, seen.t)
+            continue
+        call = calls.get(seen.leg)
+        if call is None:
+            continue
+        if seen.leg in open_talk:
+            call.talks.append((open_talk.pop(seen.leg), seen.t))
+        if seen.what == "music" and call.music is None:
+            call.music = seen.t
+        elif seen.what == "connected":
+            open_talk[seen.leg] = seen.t
+        elif seen.what == "gone":
+            call.gone, call.by = seen.t, seen.detail
+    return calls
+
+
+def _phone(seen: Sighting, names: dict[str, Call], ringing: dict[str, tuple[float, str, Call]]) -> None:
+    if seen.what == "ringing":
+        call = names.get(seen.peer)
+        if call is not None:
+            ringing[seen.leg] = (seen.t, seen.who, call)
+    elif seen.what in ("answered", "cancelled", "refused", "ended") and seen.leg in ringing:
+        since, who, call = ringing.pop(seen.leg)
+        call.rung.append((since, seen.t, who))
+
+
+# --- the journal against what was seen --------------------------------------------------------------------------------------
+
+
+def _ends(run: Run) -> Iterable[Wrong]:
+    """Every call that was opened has exactly one end."""
+    opened: dict[str, float] = {}
+    ends: dict[str, int] = {}
+    for record, t in run.records:
+        if isinstance(record, CallOpened):
+            opened[record.call] = t
+        elif isinstance(record, CallEnded):
+            ends[record.call] = ends.get(record.call, 0) + 1
+    for call, t in opened.items():
+        count = ends.get(call, 0)
+        if count > 1 or (not count and not any(b >= t for _, b in run.unwritten)):
+            yield Wrong(kind="ends", t=t, who=call, detail=f"{count} recorded ends")
+
+
+def _legs(run: Run) -> dict[str, list[CallEnded | None]]:
+    """Return the recorded calls' ends by the uuid of their callers' legs."""
+    of_call: dict[str, list[str]] = {}
+    ends: dict[str, CallEnded] = {}
+    for record, _ in run.records:
+        if isinstance(record, CallOpened | Relegged):
+            of_call.setdefault(record.call, []).append(record.leg.uuid)
+        elif isinstance(record, CallEnded):
+            ends[record.call] = record
+    result: dict[str, list[CallEnded | None]] = {}
+    for call, legs in of_call.items():
+        for leg in legs:
+            result.setdefault(leg, []).append(ends.get(call))
+    return result
+
+
+def _recorded(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
+    """Every caller who had a chance to be seen is in the journal; `lost` only where nobody saw his end."""
+    legs = _legs(run)
+    excused = joined([*run.excused, *run.unwritten])
+    for call in calls.values():
+        gone = call.gone if call.gone is not None else float("inf")
+        if call.leg not in legs:
+            if gone - call.dialled > 0.3 and not overlaps(excused, call.dialled - 1.0, call.dialled + RESCUE):
+                yield Wrong(kind="not recorded", t=call.dialled, who=call.who, detail=f"ended {call.by}")
+            continue
+        for end in legs[call.leg]:
+            if end is not None and end.reason == "lost" and not overlaps(run.excused, gone - 1.0, gone + 0.1):
+                detail = f"recorded as lost ({end.detail}), ended {call.by} {gone - call.dialled:.1f} s after dialling"
+                yield Wrong(kind="lost", t=call.dialled, who=call.who, detail=detail)
+
+
+def _truthful(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
+    """Who is recorded as answered heard somebody, and who talked is recorded as answered."""
+    legs = _legs(run)
+    handed = list(run.handed)
+    for call in calls.values():
+        ends = [end for end in legs.get(call.leg, ()) if end is not None]
+        answered = [end for end in ends if end.reason in ANSWERED]
+        if answered and not call.talks:
+            yield Wrong(kind="not true", t=call.dialled, who=call.who, detail="recorded as answered, heard nobody")
+        long = [(a, b) for a, b in call.talks if b - a > 2.5 + TOLERANCE]
+        seen = long and not overlaps(run.excused, long[0][0] - 1.0, long[0][1]) and call.who not in handed
+        if seen and ends and not answered:
+            detail = f"talked {long[0][1] - long[0][0]:.1f} s, recorded as {ends[-1].reason} ({ends[-1].detail})"
+            yield Wrong(kind="not true", t=call.dialled, who=call.who, detail=detail)
+
+
+# --- the order of the line --------------------------------------------------------------------------------------------------
+
+
+def _order(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
+    """A later caller is rung first only where the earlier one is being rung, or had that member already (L1)."""
+    handed = list(run.handed)
+    for group, limit in ((LINE, 400.0), (RECEPTION, 200.0)):
+        line = [call for call in calls.values() if call.to == group and call.who not in handed]
+        for later in line:
+            for rang, _, phone in later.rung:
+                earlier = _passed_over(line, later, rang, phone, limit)
+                if earlier is not None and not overlaps(run.excused, rang - TOLERANCE, rang):
+                    detail = f"rung at {phone} before {earlier.who}, who waited {rang - earlier.dialled:.1f} s"
+                    yield Wrong(kind="order", t=rang, who=later.who, detail=detail)
+
+
+def _passed_over(line: Sequence[Call], later: Call, at: float, phone: str, limit: float) -> Call | None:
+    for earlier in line:
+        if earlier.music is None or earlier.music >= later.dialled:
+            continue
+        waits = earlier.waits(at - TOLERANCE) and earlier.waits(at + TOLERANCE)
+        busy = any(a <= at + TOLERANCE and at - TOLERANCE <= b for a, b, _ in earlier.rung)
+        had = any(a <= at and who == phone for a, _, who in earlier.rung)
+        if waits and not busy and not had and at < earlier.dialled + limit - 7.0:
+            return earlier
+    return None
+
+
+def _resumed(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
+    """Within two seconds of seeing again, a phone that is idle rings for a caller who waits."""
+    line = [call for call in calls.values() if call.to == LINE]
+    busy: dict[str, list[float]] = {}
+    for seen in run.sightings:
+        busy.setdefault(seen.who, []).append(seen.t)
+    for index, (_, back) in enumerate(run.blind[:-1]):
+        until = back + AFTER
+        if run.blind[index + 1][0] < until or overlaps(joined(run.slow), back - AFTER, until):
+            continue
+        waiting = [call for call in line if call.waits(back - 5.0) and call.waits(until) and not call.rung]
+        if not waiting or any(a < until and b > back for call in line for a, b, _ in call.rung):
+            continue
+        for phone in LINE_PHONES:
+            if not any(back - 40.0 < t < until for t in busy.get(phone, ())):
+                detail = f"{phone} was idle and {len(waiting)} waited"
+                yield Wrong(kind="not resumed", t=back, who=waiting[0].who, detail=detail)
