@@ -80,6 +80,18 @@ def test_N2_who_is_transferred_into_a_waiting_call_takes_it_over_with_place_and_
     assert [c.leg for c in q.now_came(m.Connect)] == [taker]
 
 
+def test_N2_who_takes_a_call_over_goes_on_in_its_pass() -> None:
+    q = Quick()
+    waiting = q.arrive()
+    q.ends("anna")
+    q.give(m.Arrived(leg=m.Leg("a", "transferred"), arrival="t", new_call="t", dialled="7000", takes=waiting))
+    q.advance(6)
+    q.ends("jan")
+    q.ends("ola")
+    assert q.decided(waiting) == [("U2", "wait")], "all three were rung, two of them before and one after"
+    assert q.rung() == {"anna": waiting}
+
+
 def test_N2_a_call_that_is_being_talked_cannot_be_taken_over() -> None:
     q = Quick()
     call = q.arrive()

@@ -45,6 +45,10 @@ def test_S1_each_step_defaults_to_unanswered() -> None:
     q = Quick(group(members=("anna",), unanswered=Voicemail("1000@example.com"), max_waiting=1))
     q.duty("anna", "out")
     assert q.decided(q.arrive()) == [("U1", "voicemail 1000@example.com")]
+    q.duty("anna", "in")
+    q.other("anna", present=True)
+    q.arrive()
+    assert q.decided(q.arrive()) == [("full", "voicemail 1000@example.com")]
 
 
 def test_S1_full_and_waited_hang_up_where_unanswered_is_to_wait() -> None:
