@@ -156,15 +156,20 @@ class Owner:
         if not step.records and not step.commands:
             return
 
-        def written() -> None:
-            for record in step.records:
-                for observer in self._observers:
-                    observer(record, now)
-            if step.commands:
-                self._carry_out(step.commands)
-
-        self._journal.append(step.records, now, written)
+        self._write(step.records, step.commands, now)
         self._since_checkpoint += len(step.records)
         if self._since_checkpoint >= CHECKPOINT_EVERY:
             self._since_checkpoint = 0
-            self._journal.append((self.engine.checkpoint(),), now, lambda: None)
+            self._write((self.engine.checkpoint(),), (), now)
+
+    def _write(self, records: tuple[Record, ...], commands: tuple[Command, ...], now: float) -> None:
+        """Have *records* written; then tell the observers, and carry *commands* out."""
+
+        def written() -> None:
+            for record in records:
+                for observer in self._observers:
+                    observer(record, now)
+            if commands:
+                self._carry_out(commands)
+
+        self._journal.append(records, now, written)

@@ -32,6 +32,13 @@ from fsqueue.switch.dialplan import render, render_entry
 
 SPEED = 10.0
 
+
+@pytest.fixture(autouse=True)
+def own_control_socket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the tests' daemons away from one that may run on this machine."""
+    monkeypatch.setenv("FSQUEUE_SOCKET", str(tmp_path / "control.sock"))
+
+
 CONFIG = """
 [switches.main]
 host = "127.0.0.1"

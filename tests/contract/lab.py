@@ -125,7 +125,8 @@ class Lab:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+                env=os.environ
+                | {"PYTHONPATH": os.pathsep.join(sys.path), "FSQUEUE_SOCKET": str(self.folder / "control.sock")},
             )
         self.until(lambda: self._daemon_ended() or self._connected(before), 15, "the daemon knows the switch")
         if self._daemon_ended():
