@@ -62,8 +62,11 @@ def arrive(s: State, arrived: Arrived) -> None:
         known.missing = 0
         if known.state == "waiting" and not arrived.found:
             visits.hold(s, known)
+        elif known.state == "sent" and arrived.found:
+            visits.send_again(s, known)
         return
     if arrived.found and arrived.arrival in s.ended:
+        s.command(Drop(arrived.leg, "NORMAL_CLEARING"))  # his end was decided, and who was to carry it out died
         return
     older = s.by_leg.get(arrived.leg)
     if older is not None:

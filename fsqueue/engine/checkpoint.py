@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fsqueue.engine import visits
 from fsqueue.engine.messages import (
     CallOpened,
     Checkpoint,
@@ -74,6 +75,7 @@ def _keep_call(call: Call) -> KeptCall:
         winner=call.winner,
         talking_since=call.talking_since,
         forward=call.forward,
+        step=visits.describe_step(call.step) if call.state == "sent" else "",
     )
 
 

@@ -558,6 +558,8 @@ class KeptCall(msgspec.Struct, frozen=True, kw_only=True):
     winner: str = ""
     talking_since: float = 0.0
     forward: bool = False
+    step: str = ""
+    """With the state `sent`: the step, in words."""
 
 
 class KeptOffer(msgspec.Struct, frozen=True, kw_only=True):

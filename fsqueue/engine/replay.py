@@ -111,6 +111,7 @@ def _kept_call(s: State, kept: KeptCall) -> None:
         _visit(s, kept.visit)
     call = s.calls[kept.opened.call]
     call.state, call.reason, call.offers = kept.state, kept.reason, kept.offers
+    call.step = visits.step_of(kept.step)
     call.rung = dict.fromkeys(kept.rung)
     call.idle_since, call.pass_until, call.noted = kept.idle_since, kept.pass_until, kept.noted
     call.winner, call.talking_since, call.forward = kept.winner, kept.talking_since, kept.forward
@@ -226,7 +227,7 @@ def _decided(s: State, r: Decided) -> None:
 def _sent(s: State, r: Sent) -> None:
     call = s.calls[r.call]
     _call_off(call)
-    call.state, call.reason = "sent", r.reason
+    call.state, call.reason, call.step = "sent", r.reason, visits.step_of(r.step)
 
 
 def _requeued(s: State, r: Requeued) -> None:
@@ -258,7 +259,8 @@ def _ended(s: State, r: CallEnded) -> None:
     if call is None:
         return
     _call_off(call)
-    visits.remember(s, call.arrival)
+    if r.reason != "lost":
+        visits.remember(s, call.arrival)
 
 
 def _member(s: State, r: MemberChanged) -> None:

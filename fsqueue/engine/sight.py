@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fsqueue.engine import calls, offers, roster
-from fsqueue.engine.messages import CaughtUp, Snapshot, Stalled, SwitchChanged, SwitchDown
+from fsqueue.engine.messages import CaughtUp, Connect, Snapshot, Stalled, SwitchChanged, SwitchDown
 from fsqueue.engine.state import Offer, State, Switch
 
 SEEN_TWICE = 2
@@ -17,6 +17,7 @@ def snapshot(s: State, seen: Snapshot) -> None:
     restarted = bool(switch.core) and switch.core != seen.core
     if restarted:
         _forget_legs(s, seen.switch)
+    back = not switch.known and not restarted
     if not switch.known or restarted:
         s.record(SwitchChanged(switch=seen.switch, up=True, core=seen.core))
     switch.core, switch.known = seen.core, True
@@ -27,6 +28,15 @@ def snapshot(s: State, seen: Snapshot) -> None:
     for queue in s.queues.values():
         roster.mark_away(s, queue, seen.switch)
         s.touch(queue.group.id)
+    if back:
+        _say_again(s, seen.switch)
+
+
+def _say_again(s: State, switch: str) -> None:
+    """Repeat what may have been lost with the process, or the link, that was to say it; the legs know if it wasn't."""
+    for call in s.calls.values():
+        if call.leg.switch == switch and call.state == "connecting":
+            s.command(Connect(call=call.id, leg=call.leg, offer=call.winner))
 
 
 def _count_missing(s: State, seen: Snapshot) -> None:

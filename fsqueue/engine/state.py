@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fsqueue.engine.messages import Caller, Command, DutyState, Leg, Outcome, Reason, Record
-from fsqueue.engine.model import Group, Member, Plan
+from fsqueue.engine.model import Group, HangUp, Member, Plan, Voicemail
 from fsqueue.engine.tables import TABLES, Row
 from fsqueue.engine.timers import Timers
 
@@ -86,6 +86,8 @@ class Call:
     """Whether the winner is, or will be, a forward's target."""
     reason: Reason = "lost"
     """With `sent`: the reason its end will be recorded with."""
+    step: Voicemail | HangUp = field(default_factory=HangUp)
+    """With `sent`: where to."""
     missing: int = 0
 
     @property

@@ -248,10 +248,21 @@ def _forward(s: State, call: Call, step: Forward) -> None:
 def send(s: State, call: Call, step: Voicemail | HangUp, reason: Reason) -> None:
     """Send the call out of the queue; it ends with *reason* when the switch says that it is done."""
     call.state = "sent"
-    call.reason = reason
+    call.reason, call.step = reason, step
     s.record(Sent(call=call.id, step=describe_step(step), reason=reason))
     s.timers.set(("stuck", call.id), s.now + PARKED_LIMIT)
     s.command(Send(call.id, call.leg, step))
+
+
+def send_again(s: State, call: Call) -> None:
+    """Repeat the step of a call whose caller is still on hold: who was to send him died before he did."""
+    s.command(Send(call.id, call.leg, call.step))
+
+
+def step_of(words: str) -> Voicemail | HangUp:
+    """Return the step that *words* (`describe_step`) say."""
+    name, _, what = words.partition(" ")
+    return Voicemail(what) if name == "voicemail" else HangUp(what)
 
 
 REMEMBERED = 60.0
@@ -278,7 +289,8 @@ def end(s: State, call: Call, reason: Reason, detail: str = "") -> None:
         del s.by_leg[call.leg]
     if s.by_arrival.get(call.arrival) is call:
         del s.by_arrival[call.arrival]
-    remember(s, call.arrival)
+    if reason != "lost":
+        remember(s, call.arrival)  # one who is found after all is no leftover
     s.record(
         CallEnded(
             call=call.id,

@@ -255,7 +255,8 @@ def eval_(world: World, arguments: str) -> str:
     if arguments.startswith("uuid:"):
         uuid, _, text = arguments.removeprefix("uuid:").partition(" ")
         leg = world.legs.get(uuid)
-        return world.expand(leg, text) if leg is not None else NO_CHANNEL
+        # What it expands are the channel's headers, where variables have this prefix.
+        return world.expand(leg, text.replace("${variable_", "${")) if leg is not None else NO_CHANNEL
     return world.expand(None, arguments)
 
 

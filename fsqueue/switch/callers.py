@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from fsqueue.engine.messages import Announce, Arrived, Caller, CallerGone, Drop, Hold, Refuse, Send, StepDone
+from fsqueue.engine.messages import Announce, Arrived, Caller, CallerGone, Drop, Hold, Input, Refuse, Send, StepDone
 from fsqueue.engine.model import HangUp, Voicemail
 from fsqueue.esl.events import Event
 from fsqueue.switch import handover, quoting
@@ -252,8 +252,22 @@ class Callers:
         """Return the leg a command is about; where it is gone, say so."""
         caller = self._ctx.callers.get(uuid)
         if caller is None:
-            self._ctx.emit(CallerGone(self._ctx.leg(uuid), "gone"))
+            self.unknown(uuid)
         return None if caller is None or caller.phase in ("ending", "sent", "left") else caller
+
+    def unknown(self, uuid: str, otherwise: Input | None = None) -> None:
+        """Find out whether a caller whom only the engine knows is gone; a predecessor's may be on his way somewhere.
+
+        *otherwise* is told where he is not.
+        """
+
+        def answered(answer: str) -> None:
+            if answer == "false":
+                self._ctx.emit(CallerGone(self._ctx.leg(uuid), "gone"))
+            elif otherwise is not None:
+                self._ctx.emit(otherwise)
+
+        self._ctx.api(f"uuid_exists {quoting.uuid(uuid)}", answered)
 
     def _current(self, caller: CallerLeg) -> bool:
         return self._ctx.callers.get(caller.uuid) is caller

@@ -68,7 +68,9 @@ class Core:
         self._talks = Talks(ctx, self._callers, self._codes, self._lost)
         self._offers = Offers(ctx, lambda uuid: self._talks.member_gone(uuid, None))
         self._members = Members(ctx)
-        self._snapshots = Snapshots(ctx, self._callers, self._offers, self._talks, self._members, self._lost)
+        self._snapshots = Snapshots(
+            ctx, self._callers, self._offers, self._talks, self._members, self._codes, self._lost
+        )
         self._deferred: dict[str, SocketArrived] = {}
         self._replaced: dict[str, str] = {}
 

@@ -151,15 +151,22 @@ class Offers:
             return
         offer.winner = phone
         self._ctx.emit(Answered(offer.id))
-        for other in offer.phones:
-            if other is not phone and not other.over:
+        self.keep_winner(offer.id)
+
+    def keep_winner(self, name: str) -> None:
+        """Kill the other phones of an offer that one of them has answered."""
+        offer = self._ctx.offers.get(name)
+        for other in offer.phones if offer is not None else ():
+            if offer is not None and other is not offer.winner and not other.over:
                 self._kill(offer, other, "LOSE_RACE")
 
     def job_done(self, job: str, body: str) -> None:
         """BACKGROUND_JOB: only an error counts, and only of a phone that has not answered."""
         offer, phone = self._ctx.jobs[job]
         answer = body.strip()
-        if answer.startswith("-") and not phone.answered:
+        if answer.startswith("-") and offer.ring is None:
+            self.check(offer, phone)  # rung by a predecessor: whether it had been answered is not known to us
+        elif answer.startswith("-") and not phone.answered:
             self._over(offer, phone, answer.removeprefix("-ERR").strip(), None)
 
     def gone(self, uuid: str, cause: str, talk: Talk | None) -> None:

@@ -11,12 +11,13 @@ from functools import partial
 
 import msgspec
 
-from fsqueue.engine.messages import Arrived, SeenLeg, Snapshot
+from fsqueue.engine.messages import Answered, Arrived, SeenLeg, Snapshot
 from fsqueue.esl.errors import RemoteProtocolError
 from fsqueue.esl.events import Event, decode
 from fsqueue.switch import quoting
 from fsqueue.switch.callers import Callers, Ended, who
-from fsqueue.switch.context import CallerLeg, Context, Offer, PhoneLeg, Talk
+from fsqueue.switch.codes import Codes
+from fsqueue.switch.context import CallerLeg, Context, Offer, PhoneLeg
 from fsqueue.switch.dialplan import HOLD
 from fsqueue.switch.ids import job_uuid
 from fsqueue.switch.members import Members, authenticated
@@ -28,6 +29,11 @@ SECOND_LOOK = 1.0
 
 MAX_ASKED = 500
 """Inbound channels that are asked one by one whose they are, when a link is new."""
+
+_WHO = "${variable_sip_auth_username}@${variable_domain_name}"
+
+_UP = ("ACTIVE", "HELD", "UNHELD")
+"""What the table's `callstate` says of a leg that has been answered."""
 
 _MICRO = 1_000_000
 
@@ -41,6 +47,7 @@ class Row(msgspec.Struct, frozen=True):
     dest: str = ""
     application: str = ""
     application_data: str = ""
+    callstate: str = ""
     presence_id: str = ""
     presence_data: str = ""
 
@@ -70,12 +77,21 @@ class Snapshots:
     """Takes snapshots and settles what differs from what we know."""
 
     def __init__(
-        self, ctx: Context, callers: Callers, offers: Offers, talks: Talks, members: Members, ended: Ended
+        self,
+        ctx: Context,
+        callers: Callers,
+        offers: Offers,
+        talks: Talks,
+        members: Members,
+        codes: Codes,
+        ended: Ended,
     ) -> None:
         """*ended* is called for a caller who turns out to be gone."""
         self._ctx, self._callers, self._offers = ctx, callers, offers
-        self._talks, self._members, self._ended = talks, members, ended
+        self._talks, self._members, self._codes, self._ended = talks, members, codes, ended
         self._round = 0
+        self._picked_up: list[str] = []
+        """Offers found answered: their answer was said to nobody."""
 
     def begin(self) -> None:
         """A new link: look at once, once more after a second, and then periodically."""
@@ -115,13 +131,21 @@ class Snapshots:
 
     def _tell(self, seen: Sequence[SeenLeg]) -> None:
         """Tell the engine, with the callers we know of besides: the table is behind the events."""
+        for found in self._picked_up:
+            self._offers.keep_winner(found)
+            self._ctx.emit(Answered(found))  # callers are known by now, so that what follows finds them
+        self._picked_up.clear()
         listed = {leg.uuid: leg for leg in seen}
         for caller in self._ctx.callers.values():
             if caller.uuid not in listed:
                 listed[caller.uuid] = SeenLeg(uuid=caller.uuid, kind="caller", call=caller.call)
-        for offer, phone in self._ctx.phones.values():
+        for talk in self._talks.by_offer.values():
+            # What is still being settled is not absent: the talk's end, or its caller's return, is told when it is known.
+            if talk.phase != "over" and talk.leg not in listed:
+                listed[talk.leg] = SeenLeg(uuid=talk.leg, kind="offer", call=talk.call, offer=talk.offer)
+        for known, phone in self._ctx.phones.values():
             if phone.uuid not in listed:
-                listed[phone.uuid] = SeenLeg(uuid=phone.uuid, kind="offer", call=offer.call, offer=offer.id)
+                listed[phone.uuid] = SeenLeg(uuid=phone.uuid, kind="offer", call=known.call, offer=known.id)
         self._ctx.emit(Snapshot(switch=self._ctx.switch, core=self._ctx.core, legs=tuple(listed.values())))
 
     # -- what we don't know
@@ -129,14 +153,19 @@ class Snapshots:
     def _offer_seen(self, row: Row, fields: list[str]) -> None:
         """A member's leg that a predecessor rang: from now on its events count."""
         ctx = self._ctx
+        answered = row.callstate in _UP
+        if row.uuid in ctx.phones and answered and not ctx.phones[row.uuid][1].answered:
+            self._offers.created(row.uuid)
+            self._offers.answered(row.uuid)  # it was said while there was no link
         if row.uuid in ctx.phones or row.uuid in ctx.codes or row.uuid in ctx.callers or not fields[1]:
             return
         offer = ctx.offers.get(fields[1]) or Offer(fields[1], fields[1].rpartition(".")[0], fields[2], dialled=True)
         ctx.offers[offer.id] = offer
-        phone = PhoneLeg(row.uuid, job_uuid(row.uuid), existed=True, answered=row.state != "CS_CONSUME_MEDIA")
+        phone = PhoneLeg(row.uuid, job_uuid(row.uuid), existed=True, answered=answered)
         self._offers.add(offer, phone)
-        if phone.answered and offer.winner is None:
+        if answered and offer.winner is None and row.application != "play_and_get_digits":
             offer.winner = phone
+            self._picked_up.append(offer.id)
 
     def _call_seen(self, row: Row, fields: list[str]) -> bool:
         """Return whether this is a caller on hold whom we don't know."""
@@ -149,7 +178,7 @@ class Snapshots:
                 self._talk_seen(row, fields)
             return on_hold
         if talking:
-            self._talks.seen_bridged(row.uuid, row.application_data)
+            self._talks.adopt(fields[1], row.uuid, row.application_data)
         elif on_hold and not caller.stands and row.uuid not in self._talks.by_caller:
             self._callers.stands(caller)  # his hold's event came while there was no link
         if caller.phase == "ending":
@@ -159,15 +188,15 @@ class Snapshots:
     def _talk_seen(self, row: Row, fields: list[str]) -> None:
         """A talk that a predecessor connected: follow its two legs to their end."""
         ctx = self._ctx
-        known = ctx.phones.get(row.application_data)
         caller = CallerLeg(row.uuid, Event(uuid=row.uuid), call=fields[1], phase="waiting", media=True)
         ctx.callers[row.uuid] = caller
-        if known is not None:
-            offer, phone = known
-            offer.winner = phone
-            talk = Talk(fields[1], offer.id, offer.member, row.uuid, phone.uuid, phase="up", connected=True)
-            self._talks.add(talk)
-            self._talks.let_stand(talk)
+        self._talks.adopt(fields[1], row.uuid, row.application_data)
+        # A member who called us is on the phone; the table has no authenticated name.
+        self._ctx.api(f"eval uuid:{quoting.uuid(row.uuid)} {_WHO}", partial(self._calls_us, row.uuid))
+
+    def _calls_us(self, uuid: str, answer: str) -> None:
+        if uuid in self._ctx.callers:
+            self._members.calls_us(uuid, answer)
 
     def _dump(self, waiting: Sequence[Row], seen: Sequence[SeenLeg]) -> None:
         """Read each unknown caller's variables; the last answer completes the snapshot (answers keep their order)."""
@@ -221,12 +250,19 @@ class Snapshots:
         for offer, phone in list(self._ctx.phones.values()):
             if phone.uuid not in listed and phone.existed:
                 self._offers.check(offer, phone)
+        for uuid in list(self._ctx.codes):
+            self._ctx.api(f"uuid_exists {quoting.uuid(uuid)}", partial(self._code_missing, uuid))
         for uuid in self._members.known():
             self._ctx.api(f"uuid_exists {quoting.uuid(uuid)}", partial(self._other_missing, uuid))
 
     def _missing(self, caller: CallerLeg, answer: str) -> None:
         if answer == "false" and self._ctx.callers.get(caller.uuid) is caller:
             self._ended(caller, "LOST")
+
+    def _code_missing(self, uuid: str, answer: str) -> None:
+        if answer == "false":
+            self._talks.member_gone(uuid, None)
+            self._codes.gone(uuid)
 
     def _other_missing(self, uuid: str, answer: str) -> None:
         if answer == "false":
@@ -245,8 +281,7 @@ class Snapshots:
             elif asked < MAX_ASKED:
                 # `show channels` has no authenticated name, and what it has of inbound legs is not to be believed.
                 asked += 1
-                text = "${variable_sip_auth_username}@${variable_domain_name}"
-                self._ctx.api(f"eval uuid:{quoting.uuid(row.uuid)} {text}", partial(self._other, row.uuid))
+                self._ctx.api(f"eval uuid:{quoting.uuid(row.uuid)} {_WHO}", partial(self._other, row.uuid))
 
     def _other(self, uuid: str, answer: str) -> None:
         if uuid not in self._members.known():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from fsqueue.engine.messages import CallerGone, Connect, Connected, ConnectFailed, OfferEnded, OtherCall, TalkEnded
+from fsqueue.engine.messages import Connect, Connected, ConnectFailed, OfferEnded, OtherCall, TalkEnded
 from fsqueue.esl.events import Event
 from fsqueue.switch import quoting
 from fsqueue.switch.callers import Callers, Ended
@@ -23,6 +23,10 @@ SETTLE_SECONDS = 0.005
 """Between CHANNEL_ANSWER and uuid_bridge. A bridge that meets the end of the member's originate is lost in a way that says
 nothing: `+OK`, no CHANNEL_BRIDGE, silence for the caller, and after 20 s the end of both (3 of 2,850 sent at once; none of
 2,080 sent a few milliseconds later; measured)."""
+
+LEFT_SECONDS = 1.2
+"""The same for a leg that a predecessor rang: he may have said uuid_bridge just before he died, and a second one for the
+same caller must not meet it. The second snapshot of a new link (1 s) has shown by then what became of it."""
 
 UNCONFIRMED_SECONDS = 6.0
 """After this without CHANNEL_BRIDGE the bridge counts as missed."""
@@ -58,7 +62,7 @@ class Talks:
         if caller is None or caller.phase in ("sent", "ending"):
             self._kill(leg)
             if caller is None:
-                ctx.emit(CallerGone(cmd.leg, "gone"))
+                self._callers.unknown(cmd.leg.uuid, ConnectFailed(cmd.call, cmd.offer, "the caller is not in his hold"))
         elif not leg or (cmd.taker is not None and leg not in ctx.codes):
             ctx.emit(ConnectFailed(cmd.call, cmd.offer, "the member's leg is gone"))
         else:
@@ -70,11 +74,15 @@ class Talks:
             if talk.taker:
                 self._codes.take(leg, cmd.offer, ready)
             else:
-                ctx.after(SETTLE_SECONDS, ready)
+                ctx.after(SETTLE_SECONDS if self._rung_by_us(cmd.offer) else LEFT_SECONDS, ready)
 
     def add(self, talk: Talk) -> None:
         """Know a talk by its three names; an older one of the same caller is over for him."""
         self.by_offer[talk.offer] = self.by_caller[talk.caller] = self.by_leg[talk.leg] = talk
+
+    def _rung_by_us(self, offer: str) -> bool:
+        known = self._ctx.offers.get(offer)
+        return known is None or known.ring is not None
 
     def _winner(self, offer: str) -> str:
         known = self._ctx.offers.get(offer)
@@ -110,18 +118,27 @@ class Talks:
     def bridged(self, event: Event) -> None:
         """CHANNEL_BRIDGE: the talk stands if it is about its pair."""
         pair = (event.bridge_a or event.uuid, event.bridge_b or event.other_leg)
-        talk = self.by_caller.get(pair[0]) or self.by_caller.get(pair[1])
-        if talk is not None and talk.leg in pair:
-            self._stands(talk)
+        for caller, member in (pair, pair[::-1]):
+            if caller in self._ctx.callers:
+                self.adopt(self._ctx.callers[caller].call, caller, member)
 
-    def seen_bridged(self, caller: str, member: str) -> None:
-        """A snapshot shows the pair bridged: its event came while there was no link."""
+    def adopt(self, call: str, caller: str, member: str) -> None:
+        """The pair is bridged: by us, while there was no link, or by a predecessor. The engine hears it where it may not."""
         talk = self.by_caller.get(caller)
-        if talk is not None and talk.leg == member:
-            self._stands(talk)
+        if talk is not None:
+            if talk.leg == member:
+                self._stands(talk)
+            return
+        known = self._ctx.phones.get(member)
+        if known is None or known[0].ring is not None or known[0].withdrawn is not None:
+            return
+        offer, phone = known
+        offer.winner, phone.answered = phone, True
+        self.add(Talk(call, offer.id, offer.member, caller, member, phase="asked"))
+        self._stands(self.by_offer[offer.id])
 
     def _stands(self, talk: Talk) -> None:
-        if talk.phase != "asked":
+        if talk.phase not in ("queued", "asked"):
             return
         talk.phase, talk.connected = "up", True
         self._cancel(talk)

@@ -51,8 +51,9 @@ class Run:
     """When the switch was slow or late."""
     unwritten: Sequence[Span] = ()
     """Of these times the records are lost: the disk failed and the daemon was killed."""
-    restarts: Sequence[float] = ()
-    handed: Iterable[str] = ()
+    away: Sequence[tuple[str, float, float]] = ()
+    """Phones that were unregistered, or whose users were logged out: whose, from, to."""
+    handed: Sequence[str] = ()
     """Callers whom somebody transferred."""
     scripts: Sequence[CallerScript] = ()
     end: float | None = None
@@ -143,6 +144,9 @@ def _excused(run: Run, one: Violation) -> bool:
     if one.kind == "lost caller" and "heard nothing" in one.detail:
         # A slow switch is silent itself.
         found = _SECONDS.search(one.detail)
+        if found is not None and one.who in run.handed and float(found[1]) < RESCUE:
+            # Sent to us out of a talk while nobody was there to take him: the dialplan rescues him.
+            return overlaps(run.excused, one.t, one.t + float(found[1]))
         return found is not None and longest_outside(joined(run.slow), one.t, one.t + float(found[1])) < TOLERANCE
     if one.kind not in FORGIVEN:
         return False
@@ -263,7 +267,7 @@ def _recorded(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
                 yield Wrong(kind="not recorded", t=call.dialled, who=call.who, detail=f"ended {call.by}")
             continue
         for end in legs[call.leg]:
-            if end is not None and end.reason == "lost" and not overlaps(run.excused, gone - 1.0, gone + 0.1):
+            if end is not None and end.reason == "lost" and not overlaps(excused, gone - 1.0, gone + 0.1):
                 detail = f"recorded as lost ({end.detail}), ended {call.by} {gone - call.dialled:.1f} s after dialling"
                 yield Wrong(kind="lost", t=call.dialled, who=call.who, detail=detail)
 
@@ -271,14 +275,13 @@ def _recorded(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
 def _truthful(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
     """Who is recorded as answered heard somebody, and who talked is recorded as answered."""
     legs = _legs(run)
-    handed = list(run.handed)
     for call in calls.values():
         ends = [end for end in legs.get(call.leg, ()) if end is not None]
         answered = [end for end in ends if end.reason in ANSWERED]
         if answered and not call.talks:
             yield Wrong(kind="not true", t=call.dialled, who=call.who, detail="recorded as answered, heard nobody")
         long = [(a, b) for a, b in call.talks if b - a > 2.5 + TOLERANCE]
-        seen = long and not overlaps(run.excused, long[0][0] - 1.0, long[0][1]) and call.who not in handed
+        seen = long and not overlaps(run.excused, long[0][0] - 1.0, long[0][1]) and call.who not in run.handed
         if seen and ends and not answered:
             detail = f"talked {long[0][1] - long[0][0]:.1f} s, recorded as {ends[-1].reason} ({ends[-1].detail})"
             yield Wrong(kind="not true", t=call.dialled, who=call.who, detail=detail)
@@ -289,9 +292,8 @@ def _truthful(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
 
 def _order(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
     """A later caller is rung first only where the earlier one is being rung, or had that member already (L1)."""
-    handed = list(run.handed)
     for group, limit in ((LINE, 400.0), (RECEPTION, 200.0)):
-        line = [call for call in calls.values() if call.to == group and call.who not in handed]
+        line = [call for call in calls.values() if call.to == group and call.who not in run.handed]
         for later in line:
             for rang, _, phone in later.rung:
                 earlier = _passed_over(line, later, rang, phone, limit)
@@ -326,6 +328,7 @@ def _resumed(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
         if not waiting or any(a < until and b > back for call in line for a, b, _ in call.rung):
             continue
         for phone in LINE_PHONES:
-            if not any(back - 40.0 < t < until for t in busy.get(phone, ())):
+            away = any(who == phone and a < until and b + 5.0 > back - 40.0 for who, a, b in run.away)
+            if not away and not any(back - 40.0 < t < until for t in busy.get(phone, ())):
                 detail = f"{phone} was idle and {len(waiting)} waited"
                 yield Wrong(kind="not resumed", t=back, who=waiting[0].who, detail=detail)

@@ -159,6 +159,8 @@ class People:
         self.callers: list[Caller] = []
         self.phones: list[Phone] = []
         self.members: list[Phone] = []
+        self.away: list[tuple[str, float, float]] = []
+        """Phones that may be out of reach: whose, from, to (epoch seconds)."""
         self.over = False
         self.hands: dict[str, None] = {}
         """Callers (by number) whom somebody transferred, or whose call was picked up."""
@@ -198,14 +200,19 @@ class People:
             self._colleague(phone, "*8", rng.uniform(5, 30))
         elif what < 0.85:
             self._colleague(phone, rng.choice(EXTENSIONS), rng.uniform(5, 60))
-        elif what < 0.9:
+        elif what < 0.9 and phone.who not in LINE_PHONES:
+            seconds = rng.uniform(5, 40)
+            # Who logs in or out while nobody listens stays as he was, perhaps to the end.
+            self.away.append((phone.who, self.world.now, float("inf")))
             self._colleague(phone, "*42", 5.0)
-            self._later(rng.uniform(5, 40), lambda: self._colleague(phone, "*41", 5.0))
+            self._later(seconds, lambda: self._colleague(phone, "*41", 5.0))
 
     def _away(self, phone: Phone) -> None:
         registrar = self.world.registrar
         (registrar.unregister if self._rng.random() < 0.6 else registrar.expire)(phone)
-        self._later(self._rng.uniform(1, 60), lambda: registrar.register(phone))
+        seconds = self._rng.uniform(1, 60)
+        self.away.append((phone.who, self.world.now, self.world.now + seconds))
+        self._later(seconds, lambda: registrar.register(phone))
 
     def _colleague(self, phone: Phone, to: str, patience: float) -> None:
         if any(ring.answered for ring in phone.rings):

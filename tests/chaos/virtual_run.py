@@ -78,8 +78,8 @@ def _report(seed: int, site: Site, people: load.People, injector: Injector, bega
         blind=site.blind,
         slow=[*injector.slow, *((t, t + 3.0) for t in injector.restarts)],
         unwritten=injector.unwritten,
-        restarts=injector.restarts,
-        handed=people.hands,
+        handed=tuple(people.hands),
+        away=people.away,
         end=site.now,
     )
     wrong = [*judge(seen), *left_over(site)]
