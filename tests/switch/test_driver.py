@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from random import Random
-from typing import TypeVar
+from types import SimpleNamespace
+from typing import Any, TypeVar
 
 import gevent
 import pytest
+from gevent.event import Event as Flag
 
 from fsqueue.clock import Clock
 from fsqueue.engine.messages import (
@@ -218,3 +220,16 @@ def test_a_probe_is_answered_while_the_link_is_up_and_asks_nobody_otherwise(offi
     office.until(lambda: answers, "the probe's answer")
     driver.stop()
     assert driver.probe(lambda: answers.append(True)) == 0
+
+
+def test_a_session_that_the_peer_ends_before_our_word_is_a_caller_gone(office: Office) -> None:
+    driver = office.connect()
+    office.until(lambda: driver.up, "the link")
+    session: Any = SimpleNamespace(down=Flag())
+    office.answer = lambda _: []  # type: ignore[method-assign]
+    attending = gevent.spawn(driver.attend, session, Event(uuid="u1", answer_state="ringing"))
+    office.until(lambda: office.got(Arrived), "the arrival")
+    session.down.set()
+    office.until(lambda: office.got(CallerGone), "the end to be told")
+    attending.join(1)
+    assert attending.ready()

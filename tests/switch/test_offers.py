@@ -306,3 +306,10 @@ def test_without_the_key_the_leg_is_killed(digit: str) -> None:
     (ended,) = b.see("CHANNEL_HANGUP", U)
     assert isinstance(ended, OfferEnded)
     assert ended.outcome == "declined"
+
+
+def test_a_phone_killed_for_outliving_its_time_does_not_answer_any_more() -> None:
+    b = Bench()
+    b.ringing()
+    b.wait(24.1)
+    assert b.see("CHANNEL_ANSWER", U) == []

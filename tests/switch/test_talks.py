@@ -334,3 +334,9 @@ def test_a_member_whose_caller_was_handed_on_to_somebody_else_is_not_free() -> N
         OtherCall(leg(U), "anna", present=False),
         TalkEnded("c1", "c1.1", "hung up"),
     ]
+
+
+def test_the_hold_of_a_talk_that_counted_hangs_its_caller_up_also_before_the_members_hang_up_is_heard() -> None:
+    b = up(3)
+    assert b.see("fsqueue::hold") == []
+    assert b.texts("uuid_kill") == [f"uuid_kill {CALLER} NORMAL_CLEARING"]
