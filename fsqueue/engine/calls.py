@@ -39,6 +39,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 NOTHING = Event()
 
+TAKEN_AWAY = "FALLBACK"
+"""The cause by which the legs tell that a caller is in the dialplan's fallback, and not gone."""
+
 
 def call_event(s: State, call: Call, event: str, what: Event = NOTHING) -> bool:
     """Take the call's row for *event*; tell whether anything was done."""
@@ -64,6 +67,9 @@ def arrive(s: State, arrived: Arrived) -> None:
             visits.hold(s, known)
         elif known.state == "sent" and arrived.found:
             visits.send_again(s, known)
+        elif known.state == "talking" and arrived.found:
+            # His member left while nobody saw it, and before the talk's end needed nobody.
+            call_event(s, known, "connect_failed", Event(detail="found on hold again"))
         return
     if arrived.found and arrived.arrival in s.ended:
         s.command(Drop(arrived.leg, "NORMAL_CLEARING"))  # his end was decided, and who was to carry it out died
@@ -198,7 +204,10 @@ def note_idle(s: State, call: Call) -> None:
 
 def _abandon(s: State, call: Call, what: Event) -> None:
     offers.withdraw_all(s, call, "caller_gone")
-    visits.end(s, call, "abandoned", what.detail)
+    if what.detail == TAKEN_AWAY:
+        visits.end(s, call, "fallback", "his hold's lease or deadline ran out, and the dialplan took him")
+    else:
+        visits.end(s, call, "abandoned", what.detail)
 
 
 def _talk(s: State, call: Call, what: Event) -> None:

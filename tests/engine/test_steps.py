@@ -269,6 +269,13 @@ HISTORIES: dict[str, Callable[[], Quick]] = {
 
 
 @pytest.mark.parametrize("reason", m.Reason.__args__)  # type: ignore[attr-defined]
+def test_E1_a_caller_whom_the_dialplan_took_to_the_fallback_has_not_abandoned() -> None:
+    q = Quick(group(members=()))
+    call = q.arrive()
+    q.give(m.CallerGone(q.leg(call), "FALLBACK"))
+    assert q.ended() == {call: "fallback"}
+
+
 def test_E1_every_reason_is_reached(reason: str) -> None:
     assert list(HISTORIES[reason]().ended().values()) == [reason]
 
