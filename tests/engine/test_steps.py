@@ -268,7 +268,6 @@ HISTORIES: dict[str, Callable[[], Quick]] = {
 }
 
 
-@pytest.mark.parametrize("reason", m.Reason.__args__)  # type: ignore[attr-defined]
 def test_E1_a_caller_whom_the_dialplan_took_to_the_fallback_has_not_abandoned() -> None:
     q = Quick(group(members=()))
     call = q.arrive()
@@ -276,6 +275,7 @@ def test_E1_a_caller_whom_the_dialplan_took_to_the_fallback_has_not_abandoned() 
     assert q.ended() == {call: "fallback"}
 
 
+@pytest.mark.parametrize("reason", m.Reason.__args__)  # type: ignore[attr-defined]
 def test_E1_every_reason_is_reached(reason: str) -> None:
     assert list(HISTORIES[reason]().ended().values()) == [reason]
 
