@@ -60,10 +60,19 @@ class Output:
 # --- tail -f ----------------------------------------------------------------------------------------------------------
 
 
+def _hear_interrupts() -> None:
+    """A shell has its background jobs, such as a whole test run, ignore Ctrl-C, and that is inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextlib.contextmanager
 def tail(shell: Shell, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], Output, Output]]:
     with subprocess.Popen(
-        [*COMMAND, "tail", "-f", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(shell)
+        [*COMMAND, "tail", "-f", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(shell),
+        preexec_fn=_hear_interrupts,
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None

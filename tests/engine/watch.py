@@ -133,7 +133,8 @@ class Watch:
     def _caller_gone(self, seen: m.CallerGone) -> None:
         for call in self.f.calls.values():
             if call.leg == seen.leg:
-                self.reasons[call.id] = self._natural(call, "abandoned")
+                taken = seen.cause == "FALLBACK" and call.state in ("waiting", "forwarding", "connecting")
+                self.reasons[call.id] = "fallback" if taken else self._natural(call, "abandoned")
 
     def _natural(self, call: SeenCall, otherwise: str) -> str:
         """What a call ends with that ends by itself: a talk was a talk, a step was that step."""
