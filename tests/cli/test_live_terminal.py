@@ -72,7 +72,7 @@ def tail(shell: Shell, *options: str) -> Iterator[tuple[subprocess.Popen[bytes],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment(shell),
-        preexec_fn=_hear_interrupts,
+        preexec_fn=_hear_interrupts,  # noqa: PLW1509 - it touches nothing that threads share
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
