@@ -1,125 +1,204 @@
-"""What FreeSWITCH tells us, as one typed struct, decoded straight from the bytes of an ``event json`` frame.
+"""What FreeSWITCH tells us, as one typed event that is decoded from an ``event json`` frame only as far as it is read.
 
-Only the fields that somebody reads are declared: msgspec skips the other two hundred without building them, which is
-what makes decoding an event cost microseconds. A field that an event doesn't carry is the empty string, since
-FreeSWITCH itself doesn't tell an empty header from a missing one.
+A real event has 130 headers and msgspec compares each with every field of a struct, so the size of the struct is the
+price of the event. Hence three small ones: the *head*, decoded for every event, which says whether it concerns us at
+all; the *leg*, what is asked of any channel event; and the *rest*, each decoded when one of its fields is first read.
+A field that an event doesn't carry is the empty string, since FreeSWITCH itself doesn't tell an empty header from a
+missing one.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from fsqueue.esl.errors import RemoteProtocolError
 from fsqueue.esl.framing import Frame, decode_values, parse_headers
 
-
-class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One event. Values are text as FreeSWITCH holds it, less control characters (see :func:`clean`)."""
-
-    def __post_init__(self) -> None:
-        """Take the control characters out of every field but ``body``: strangers fill more of them than one thinks."""
-        # One pass over all of them, since nearly every event is clean and this is on the way of each.
-        if "".join(_fields_of(self)).isprintable():
-            return
-        for field, value in zip(_CLEANED, _fields_of(self), strict=True):
-            if not value.isprintable():
-                msgspec.structs.force_setattr(self, field, clean(value))
-
-    name: str = msgspec.field(name="Event-Name", default="")
-    subclass: str = msgspec.field(name="Event-Subclass", default="")
-    core: str = msgspec.field(name="Core-UUID", default="")
-    sequence: str = msgspec.field(name="Event-Sequence", default="")
-    timestamp: str = msgspec.field(name="Event-Date-Timestamp", default="")
-
-    # the channel
-    uuid: str = msgspec.field(name="Unique-ID", default="")
-    direction: str = msgspec.field(name="Call-Direction", default="")
-    channel_name: str = msgspec.field(name="Channel-Name", default="")
-    channel_state: str = msgspec.field(name="Channel-State", default="")
-    answer_state: str = msgspec.field(name="Answer-State", default="")
-    presence_id: str = msgspec.field(name="Channel-Presence-ID", default="")
-    caller_number: str = msgspec.field(name="Caller-Caller-ID-Number", default="")
-    caller_name: str = msgspec.field(name="Caller-Caller-ID-Name", default="")
-    hide_name: str = msgspec.field(name="Caller-Privacy-Hide-Name", default="")
-    hide_number: str = msgspec.field(name="Caller-Privacy-Hide-Number", default="")
-    destination: str = msgspec.field(name="Caller-Destination-Number", default="")
-    context: str = msgspec.field(name="Caller-Context", default="")
-    other_leg: str = msgspec.field(name="Other-Leg-Unique-ID", default="")
-    bridge_a: str = msgspec.field(name="Bridge-A-Unique-ID", default="")
-    bridge_b: str = msgspec.field(name="Bridge-B-Unique-ID", default="")
-    hangup_cause: str = msgspec.field(name="Hangup-Cause", default="")
-    digit: str = msgspec.field(name="DTMF-Digit", default="")
-
-    # variables of ours
-    fsq_version: str = msgspec.field(name="variable_fsqueue_version", default="")
-    fsq_owner: str = msgspec.field(name="variable_fsqueue_owner", default="")
-    fsq_arrival: str = msgspec.field(name="variable_fsqueue_arrival", default="")
-    fsq_to: str = msgspec.field(name="variable_fsqueue_to", default="")
-    fsq_call: str = msgspec.field(name="variable_fsqueue_call", default="")
-    fsq_group: str = msgspec.field(name="variable_fsqueue_group", default="")
-    fsq_number: str = msgspec.field(name="variable_fsqueue_number", default="")
-    fsq_joined: str = msgspec.field(name="variable_fsqueue_joined", default="")
-    fsq_entered: str = msgspec.field(name="variable_fsqueue_entered", default="")
-    fsq_deadline: str = msgspec.field(name="variable_fsqueue_deadline", default="")
-    fsq_priority: str = msgspec.field(name="variable_fsqueue_priority", default="")
-    fsq_music: str = msgspec.field(name="variable_fsqueue_music", default="")
-    fsq_offer: str = msgspec.field(name="variable_fsqueue_offer", default="")
-    fsq_member: str = msgspec.field(name="variable_fsqueue_member", default="")
-    fsq_code: str = msgspec.field(name="variable_fsqueue_code", default="")
-    fsq_refused: str = msgspec.field(name="variable_fsqueue_refused", default="")
-
-    # variables of the switch
-    sip_auth_user: str = msgspec.field(name="variable_sip_auth_username", default="")
-    sip_auth_realm: str = msgspec.field(name="variable_sip_auth_realm", default="")
-    sip_user_domain: str = msgspec.field(name="variable_domain_name", default="")
-    sip_referred_by: str = msgspec.field(name="variable_sip_h_Referred-By", default="")
-    refer_uuid: str = msgspec.field(name="variable_refer_uuid", default="")
-    endpoint_disposition: str = msgspec.field(name="variable_endpoint_disposition", default="")
-    hangup_disposition: str = msgspec.field(name="variable_sip_hangup_disposition", default="")
-    originate_disposition: str = msgspec.field(name="variable_originate_disposition", default="")
-    dialed_user: str = msgspec.field(name="variable_dialed_user", default="")
-    dialed_domain: str = msgspec.field(name="variable_dialed_domain", default="")
-    accept_digit: str = msgspec.field(name="variable_digit", default="")
-    voicemail_length: str = msgspec.field(name="variable_voicemail_message_len", default="")
-    current_application: str = msgspec.field(name="variable_current_application", default="")
-
-    # jobs
-    job: str = msgspec.field(name="Job-UUID", default="")
-    job_command: str = msgspec.field(name="Job-Command", default="")
-    body: str = msgspec.field(name="_body", default="")
-
-    # registrations (sofia::register, unregister, expire, sip_user_state)
-    from_user: str = msgspec.field(name="from-user", default="")
-    from_host: str = msgspec.field(name="from-host", default="")
-    contact: str = msgspec.field(name="contact", default="")
-    expires: str = msgspec.field(name="expires", default="")
-    reg_user: str = msgspec.field(name="user", default="")
-    reg_host: str = msgspec.field(name="host", default="")
-    ping_status: str = msgspec.field(name="Ping-Status", default="")
-
-    # voicemail (vm::maintenance)
-    vm_action: str = msgspec.field(name="VM-Action", default="")
-    vm_uuid: str = msgspec.field(name="VM-UUID", default="")
-    vm_length: str = msgspec.field(name="VM-Message-Len", default="")
-
-
 # FreeSWITCH percent-decodes names and dialled numbers, so a real line feed can stand in them; contacts, Referred-By and
 # user names come from phones as they are. C1 controls and the Unicode line separators end a line in some terminals.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_CLEANED = tuple(field for field in Event.__struct_fields__ if field != "body")
-_fields_of = attrgetter(*_CLEANED)
-_decoder = msgspec.json.Decoder(Event)
 
 
 def clean(text: str) -> str:
     """Return *text* without control characters and line separators, which belong in no name, number or log line."""
     return _CONTROL.sub("", text)
+
+
+def _header(name: str) -> Any:
+    """Declare a field by the header that it is read from."""
+    return dataclasses.field(default="", metadata={"header": name})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One event. Values are text as FreeSWITCH holds it, less control characters (see :func:`clean`)."""
+
+    _data: bytes = dataclasses.field(default=b"", init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Take the control characters out of every field but ``body``: strangers fill more of them than one thinks."""
+        # One pass over all of them, since nearly every event is clean.
+        if not "".join(_cleaned_of(self)).isprintable():
+            for field in _CLEANED:
+                _SET[field](self, clean(getattr(self, field)))
+
+    if not TYPE_CHECKING:  # else a misspelt field would be an attribute of type Any
+
+        def __getattr__(self, field: str) -> str:
+            """Decode the section of a *field* that is read for the first time; its slot is still empty."""
+            section = _SECTION_OF.get(field)
+            if section is None:
+                raise AttributeError(f"an event has no {field!r}", name=field, obj=self)
+            section.fill(self)
+            return getattr(self, field)
+
+    name: str = _header("Event-Name")
+    subclass: str = _header("Event-Subclass")
+    core: str = _header("Core-UUID")
+    sequence: str = _header("Event-Sequence")
+    timestamp: str = _header("Event-Date-Timestamp")
+
+    # the channel
+    uuid: str = _header("Unique-ID")
+    direction: str = _header("Call-Direction")
+    channel_name: str = _header("Channel-Name")
+    channel_state: str = _header("Channel-State")
+    answer_state: str = _header("Answer-State")
+    presence_id: str = _header("Channel-Presence-ID")
+    caller_number: str = _header("Caller-Caller-ID-Number")
+    caller_name: str = _header("Caller-Caller-ID-Name")
+    hide_name: str = _header("Caller-Privacy-Hide-Name")
+    hide_number: str = _header("Caller-Privacy-Hide-Number")
+    destination: str = _header("Caller-Destination-Number")
+    context: str = _header("Caller-Context")
+    other_leg: str = _header("Other-Leg-Unique-ID")
+    bridge_a: str = _header("Bridge-A-Unique-ID")
+    bridge_b: str = _header("Bridge-B-Unique-ID")
+    hangup_cause: str = _header("Hangup-Cause")
+    digit: str = _header("DTMF-Digit")
+
+    # variables of ours
+    fsq_version: str = _header("variable_fsqueue_version")
+    fsq_owner: str = _header("variable_fsqueue_owner")
+    fsq_arrival: str = _header("variable_fsqueue_arrival")
+    fsq_to: str = _header("variable_fsqueue_to")
+    fsq_call: str = _header("variable_fsqueue_call")
+    fsq_group: str = _header("variable_fsqueue_group")
+    fsq_number: str = _header("variable_fsqueue_number")
+    fsq_joined: str = _header("variable_fsqueue_joined")
+    fsq_entered: str = _header("variable_fsqueue_entered")
+    fsq_deadline: str = _header("variable_fsqueue_deadline")
+    fsq_priority: str = _header("variable_fsqueue_priority")
+    fsq_music: str = _header("variable_fsqueue_music")
+    fsq_offer: str = _header("variable_fsqueue_offer")
+    fsq_member: str = _header("variable_fsqueue_member")
+    fsq_code: str = _header("variable_fsqueue_code")
+    fsq_refused: str = _header("variable_fsqueue_refused")
+
+    # variables of the switch
+    sip_auth_user: str = _header("variable_sip_auth_username")
+    sip_auth_realm: str = _header("variable_sip_auth_realm")
+    sip_user_domain: str = _header("variable_domain_name")
+    sip_referred_by: str = _header("variable_sip_h_Referred-By")
+    refer_uuid: str = _header("variable_refer_uuid")
+    endpoint_disposition: str = _header("variable_endpoint_disposition")
+    hangup_disposition: str = _header("variable_sip_hangup_disposition")
+    originate_disposition: str = _header("variable_originate_disposition")
+    dialed_user: str = _header("variable_dialed_user")
+    dialed_domain: str = _header("variable_dialed_domain")
+    accept_digit: str = _header("variable_digit")
+    voicemail_length: str = _header("variable_voicemail_message_len")
+    current_application: str = _header("variable_current_application")
+
+    # jobs
+    job: str = _header("Job-UUID")
+    job_command: str = _header("Job-Command")
+    body: str = _header("_body")
+
+    # registrations (sofia::register, unregister, expire, sip_user_state)
+    from_user: str = _header("from-user")
+    from_host: str = _header("from-host")
+    contact: str = _header("contact")
+    expires: str = _header("expires")
+    reg_user: str = _header("user")
+    reg_host: str = _header("host")
+    ping_status: str = _header("Ping-Status")
+
+    # voicemail (vm::maintenance)
+    vm_action: str = _header("VM-Action")
+    vm_uuid: str = _header("VM-UUID")
+    vm_length: str = _header("VM-Message-Len")
+
+
+_HEADERS = {field.name: field.metadata["header"] for field in dataclasses.fields(Event) if field.metadata}
+_FIELDS = {header: field for field, header in _HEADERS.items()}
+_CLEANED = tuple(field for field in _HEADERS if field != "body")
+_cleaned_of = attrgetter(*_CLEANED)
+# The slots' own setters: what is read late is no change of a frozen event.
+_SET: dict[str, Callable[[Event, Any], None]] = {
+    field.name: getattr(Event, field.name).__set__ for field in dataclasses.fields(Event)
+}
+
+
+class _Section:
+    """Some of the fields, and the decoder that builds these alone."""
+
+    def __init__(self, fields: Iterable[str]) -> None:
+        self.fields = tuple(fields)
+        declared = [(field, str, msgspec.field(name=_HEADERS[field], default="")) for field in self.fields]
+        struct = msgspec.defstruct("Section", declared, gc=False)
+        self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(struct).decode
+        self.values_of: Callable[[Any], tuple[str, ...]] = attrgetter(*self.fields)
+        self._setters = tuple((_SET[field], field == "body") for field in self.fields)
+
+    def fill(self, event: Event) -> None:
+        """Set these fields of *event* from its bytes; those that nothing can be made of stay empty."""
+        try:
+            self.take(event, self.values_of(self.decode(event._data)))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            found = _load_leniently(event._data) or {}
+            self.take(event, tuple(_text(found.get(_HEADERS[field], "")) for field in self.fields))
+
+    def take(self, event: Event, values: tuple[str, ...]) -> None:
+        """Set these fields to *values*, less control characters."""
+        if "".join(values).isprintable():
+            for (put, _), value in zip(self._setters, values, strict=True):
+                put(event, value)
+        else:
+            for (put, raw), value in zip(self._setters, values, strict=True):
+                put(event, value if raw else clean(value))
+
+
+_HEAD = _Section(("name", "uuid", "subclass", "job"))
+_LEG = _Section(
+    (
+        *(
+            "direction",
+            "presence_id",
+            "destination",
+            "answer_state",
+            "other_leg",
+            "bridge_a",
+            "bridge_b",
+            "hangup_cause",
+        ),
+        *("fsq_owner", "sip_auth_user", "sip_auth_realm", "sip_user_domain", "refer_uuid", "endpoint_disposition"),
+        "accept_digit",
+    )
+)
+_REST = _Section(field for field in _HEADERS if field not in _HEAD.fields + _LEG.fields)
+_SECTION_OF = {field: section for section in (_HEAD, _LEG, _REST) for field in section.fields}
+_decode_head = _HEAD.decode
+_new = Event.__new__
+_set_data, _set_name, _set_uuid = _SET["_data"], _SET["name"], _SET["uuid"]
+_set_subclass, _set_job = _SET["subclass"], _SET["job"]
 
 
 def decode(data: bytes) -> Event:
@@ -132,21 +211,38 @@ def decode(data: bytes) -> Event:
         RemoteProtocolError: *data* is not a JSON object.
     """
     try:
-        return _decoder.decode(data)
+        head = _decode_head(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _decode_leniently(data)
+    name, uuid, subclass, job = head.name, head.uuid, head.subclass, head.job
+    event = _new(Event)
+    _set_data(event, data)
+    if (name + uuid + subclass + job).isprintable():
+        # One by one: a loop over the four costs as much again as setting them, and this is on the way of each event.
+        _set_name(event, name)
+        _set_uuid(event, uuid)
+        _set_subclass(event, subclass)
+        _set_job(event, job)
+    else:
+        _HEAD.take(event, (name, uuid, subclass, job))
+    return event
 
 
 def _decode_leniently(data: bytes) -> Event:
     """Decode what the fast way refuses: broken UTF-8, raw control characters, half surrogates, arrays, numbers."""
-    try:
-        found = json.loads(data.decode("utf-8", "replace"), strict=False)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
+    found = _load_leniently(data)
+    if found is None:
         # The fault is not quoted, and has no cause: both would carry what the peer sent into the log.
         raise RemoteProtocolError("an event that is not a JSON object") from None
     return from_values({name: _text(value) for name, value in found.items()})
+
+
+def _load_leniently(data: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(data.decode("utf-8", "replace"), strict=False)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _text(value: Any) -> str:
@@ -163,7 +259,7 @@ def _text(value: Any) -> str:
 
 def from_values(values: Mapping[str, str]) -> Event:
     """Make an event from decoded values by FreeSWITCH's header names; those that no field has are passed over."""
-    return msgspec.convert(dict(values), Event)
+    return Event(**{_FIELDS[header]: value for header, value in values.items() if header in _FIELDS})
 
 
 def decode_plain(data: bytes) -> Event:

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fsqueue.esl.errors import RemoteProtocolError
-from fsqueue.esl.events import Event, channel_data, clean, decode, decode_plain
+from fsqueue.esl.events import Event, channel_data, clean, decode, decode_plain, from_values
 from fsqueue.esl.framing import Frame, FrameReader, decode_values, parse_headers
 from tests.esl import captures
 
@@ -22,7 +22,7 @@ HELD = {
     6: "|;<script>&amp;",
     7: "\ufffdbroken",
 }
-FIELDS = {field.encode_name: field.name for field in msgspec.structs.fields(Event)}
+FIELDS = {field.metadata["header"]: field.name for field in dataclasses.fields(Event) if field.metadata}
 
 
 def frames(name: str) -> list[Frame]:
@@ -111,6 +111,33 @@ def test_a_remote_error_carries_nothing_of_what_was_sent() -> None:
         decode(b'{"hunter2')
     assert caught.value.__cause__ is None
     assert "hunter2" not in repr(caught.value)
+
+
+def test_what_is_read_late_is_as_if_all_had_been_read_at_once() -> None:
+    for frame in frames("hostile-caller-id.inbound"):
+        if frame.content_type == "text/event-json":
+            late, values = decode(frame.body), json.loads(frame.body.decode("utf-8", "replace"))
+            at_once = from_values({header: as_held(value) for header, value in values.items()})
+            assert late == at_once
+            assert repr(late) == repr(at_once)
+
+
+def test_an_event_has_no_other_attributes_and_cannot_be_changed() -> None:
+    event = decode(b'{"Event-Name":"DTMF"}')
+    assert not hasattr(event, "no_such_field")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        event.name = "X"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("value", [b'"\\q"', b'"\xff"', b"[1]", b"1", b"null", b'"\x01"', b'"\\ud800"'])
+def test_a_field_read_late_never_raises(value: bytes) -> None:
+    try:
+        event = decode(b'{"Event-Name":"DTMF","Hangup-Cause":' + value + b',"Caller-Context":' + value + b"}")
+    except RemoteProtocolError:
+        return
+    assert event.name == "DTMF"
+    assert isinstance(event.hangup_cause, str)
+    assert isinstance(event.context, str)
 
 
 @given(st.dictionaries(st.sampled_from(sorted(FIELDS)), st.text(max_size=40), max_size=12))
