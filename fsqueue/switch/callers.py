@@ -275,7 +275,8 @@ class Callers:
 
 def who(event: Event) -> Caller:
     """Return who calls, as the switch says it, cut to what is passed on."""
-    hidden = "true" in (event.hide_name, event.hide_number)
+    # Some providers say it by the number alone, as RFC 3323 allows, and send no Privacy header for the switch to note.
+    hidden = "true" in (event.hide_name, event.hide_number) or event.caller_number.lower() == "anonymous"
     return Caller(
         number=event.caller_number[: quoting.MAX_NUMBER], name=event.caller_name[: quoting.MAX_NAME], hidden=hidden
     )

@@ -40,6 +40,8 @@ def _fixed(uuid: str, ring: Ring, facts: SwitchFacts) -> list[tuple[str, str]]:
         ("fsqueue_member", quoting.plain(ring.member)),
         ("presence_data", quoting.presence(facts.owner, "offer", ring.offer, ring.member, "")),
         *_music(ring.music),
+        # Otherwise a key that a phone sends by SIP INFO is dropped, and its call is never accepted.
+        *([("rtp_liberal_dtmf", "true")] if ring.key else []),
     ]
 
 

@@ -382,3 +382,6 @@ def daemon_killed_and_started_again(lab: Lab) -> None:
     lab.saw(caller, "gone")
     check(lab.ended()["reason"] == "answered", "one call, one end")
     check(len(lab.records("CallOpened")) == 1, "and it was opened once")
+
+
+from tests.contract import scenarios_rules as _rules  # noqa: E402, F401 - they register themselves, with what stands above

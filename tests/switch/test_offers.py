@@ -295,6 +295,12 @@ def test_a_key_is_asked_for_and_only_it_is_an_answer() -> None:
     assert b.see("CHANNEL_PARK", U, accept_digit="1") == [Answered("c1.1")]
 
 
+def test_keys_sent_by_sip_info_are_heard_where_one_is_asked_for() -> None:
+    b = Bench()
+    b.give(b.ring(member="", number="600", key="1"))
+    assert braces(b.texts("originate")[0])["rtp_liberal_dtmf"] == "true"
+
+
 @pytest.mark.parametrize("digit", ["", "2"])
 def test_without_the_key_the_leg_is_killed(digit: str) -> None:
     b = Bench()

@@ -41,6 +41,12 @@ def test_a_hidden_caller_is_known_as_hidden() -> None:
     assert arrived.caller.hidden
 
 
+def test_a_caller_whose_number_says_anonymous_is_hidden_without_a_privacy_header() -> None:
+    (arrived,) = Bench().arrive(caller_number="Anonymous")
+    assert isinstance(arrived, Arrived)
+    assert arrived.caller.hidden
+
+
 def test_the_hand_over_is_said_in_the_order_that_works() -> None:
     b = Bench()
     b.arrive(fsq_to="sales")

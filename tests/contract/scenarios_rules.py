@@ -1,0 +1,381 @@
+"""The rules of the queue as callers and members meet them: limits, windows, order, codes, what is shown and heard.
+
+Beside `scenarios`, which has a call's way from the hand-over to its end.
+"""
+
+from __future__ import annotations
+
+import json
+
+from fsqueue.simswitch.people import Reaction, Sighting
+from tests.contract.lab import Lab
+from tests.contract.rawesl import Switch
+from tests.contract.scenarios import (
+    ANNA,
+    BUSY,
+    JAN,
+    OLA,
+    SALES,
+    SILENT,
+    SUPPORT,
+    at,
+    check,
+    config,
+    phone,
+    scenario,
+)
+
+TALKS = Reaction(after=0.5, talk=3.0)
+WINDOW = 4.0
+"""Seconds of a window in `config`: two rings of two seconds."""
+
+
+def with_telephony(text: str, keys: str) -> str:
+    """A configuration with more keys in its table `telephony`."""
+    return text.replace("[telephony]\n", f"[telephony]\n{keys}\n", 1)
+
+
+def reasons(lab: Lab, wanted: int) -> list[str]:
+    """The reasons of the first `wanted` ends, in order, once there are so many."""
+    lab.until(lambda: len(lab.records("CallEnded")) >= wanted, 10.0, f"{wanted} calls have their end in the journal")
+    return [end["reason"] for end in lab.records("CallEnded")]
+
+
+def heard_on_hold(lab: Lab) -> list[str]:
+    """What the switch itself says that it plays to callers now."""
+    with Switch(lab.board.esl, lab.board.password) as switch:
+        rows = json.loads(switch.api("show channels as json")).get("rows") or []
+    return [row["application_data"] for row in rows if row["application"] == "playback"]
+
+
+# --- limits and ends
+
+
+@scenario("Who finds a full group is told busy and never answered (S1, full)")
+def full_is_busy(lab: Lab) -> None:
+    lab.start(config("max_waiting = 1"), phone(ANNA, SILENT), phone(JAN, SILENT))
+    first = lab.call(SALES, number="600100201", patience=5.0)
+    lab.saw(first, "music")
+    second = lab.call(SALES, number="600100202")
+    lab.saw(second, "gone", 4.0, detail="USER_BUSY by the switch")
+    check(not lab.sightings(second, "answered"), "he was answered before he was refused")
+    lab.saw(first, "gone", detail="by himself")
+    check(reasons(lab, 2) == ["full", "abandoned"], str(reasons(lab, 2)))
+
+
+@scenario("Who calls while nobody is there is told so by the cause, and never answered (U1)")
+def nobody_there_is_unavailable(lab: Lab) -> None:
+    lab.start(config(step='action = "hangup"'), phone(ANNA, registered=False), phone(JAN, registered=False))
+    caller = lab.call(SALES)
+    lab.saw(caller, "gone", 5.0, detail="SUBSCRIBER_ABSENT by the switch")
+    check(not lab.sightings(caller, "answered"), "he was answered before he was refused")
+    check(lab.ended()["reason"] == "offline", "offline")
+
+
+# --- windows
+
+
+@scenario("A phone rings for the configured window, to within 0.2 s as the phone sees it (D1)")
+def window_as_the_phone_sees_it(lab: Lab) -> None:
+    lab.start(config(), phone(ANNA, SILENT), phone(JAN, SILENT))
+    caller = lab.call(SALES, patience=9.5)
+    seconds = []
+    for user in (ANNA, JAN):
+        rang = lab.saw(at(user), "ringing", 8.0)
+        seconds.append(lab.saw(at(user), "cancelled", 8.0).t - rang.t)
+    check(all(abs(one - WINDOW) <= 0.2 for one in seconds), f"{caller}'s windows lasted {seconds}, not {WINDOW}")
+    lab.ended()
+
+
+@scenario("A phone that redirects is not followed: the offer is over and the next member rings (S2)")
+def redirect_is_never_followed(lab: Lab) -> None:
+    lab.start(config(), phone(ANNA, Reaction(kind="reject", code=302, after=0.2)), phone(JAN, TALKS))
+    caller = lab.call(SALES)
+    refused = lab.saw(at(ANNA), "refused", detail="302")
+    rang = lab.saw(at(JAN), "ringing")
+    check(rang.t - refused.t < 1.0, f"{rang.t - refused.t:.1f} s from one phone to the next")
+    lab.saw(caller, "connected", peer=at(JAN))
+    check(lab.ended()["member"] == "jan", "Jan has the call")
+
+
+@scenario("A phone that is busy at once costs the caller no time (D1)")
+def busy_at_once(lab: Lab) -> None:
+    lab.start(config(), phone(ANNA, Reaction(kind="reject", code=486, after=0, ringing=False)), phone(JAN, TALKS))
+    caller = lab.call(SALES)
+    dialled = lab.saw(caller, "dialled")
+    rang = lab.saw(at(JAN), "ringing")
+    check(rang.t - dialled.t < 1.5, f"the next phone rang {rang.t - dialled.t:.1f} s after the caller dialled")
+    lab.saw(caller, "connected", peer=at(JAN))
+    lab.ended()
+
+
+@scenario("Answers that cross the end of their window connect or end, and leave no phone in a call with nobody (D1)")
+def answers_at_the_end_of_the_window(lab: Lab) -> None:
+    answers = tuple(Reaction(after=WINDOW + more, talk=1.0, stays=8.0) for more in (-0.05, 0.0, 0.05))
+    lab.start(config('distribution = "to-all"\nmax_wait_seconds = 30'), phone(ANNA, *answers), phone(JAN))
+    lab.board.register(JAN, present=False)
+    caller = lab.call(SALES, patience=16.0)
+    lab.saw(caller, "gone", 25.0)
+    for rang in lab.sightings(at(ANNA), "ringing"):
+        lab.until(lambda leg=rang.leg: _over(lab, leg), 3.0, "each ring has an end")  # type: ignore[misc]
+    lab.ended()
+
+
+def _over(lab: Lab, leg: str) -> list[Sighting]:
+    return [seen for seen in lab.sightings(at(ANNA)) if seen.leg == leg and seen.what in ("ended", "cancelled")]
+
+
+# --- distribution
+
+
+@scenario("In order each call begins with the first of the list again (D3)")
+def in_order_begins_with_the_first(lab: Lab) -> None:
+    step = 'action = "hangup"'
+    lab.start(config('distribution = "in-order"', step=step), phone(ANNA, TALKS), phone(JAN, TALKS))
+    for number in ("600100201", "600100202"):
+        caller = lab.call(SALES, number=number)
+        lab.saw(caller, "connected", peer=at(ANNA))
+        lab.saw(caller, "gone")
+    check(not lab.sightings(at(JAN)), "the second in the list was rung")
+    check(reasons(lab, 2) == ["answered", "answered"], str(reasons(lab, 2)))
+
+
+@scenario("Evenly, the turn goes on where it was when the daemon is started again (D2)")
+def evenly_across_a_restart(lab: Lab) -> None:
+    lab.start(config(), phone(ANNA, TALKS), phone(JAN, TALKS))
+    first = lab.call(SALES, number="600100201")
+    lab.saw(first, "connected", peer=at(ANNA))
+    lab.saw(first, "gone")
+    reasons(lab, 1)
+    lab.stop_daemon()
+    lab.start_daemon()
+    second = lab.call(SALES, number="600100202")
+    lab.saw(second, "connected", peer=at(JAN))
+    lab.saw(second, "gone")
+    check(len(lab.sightings(at(ANNA), "ringing")) == 1, "Anna was rung again")
+    reasons(lab, 2)
+
+
+@scenario("To all: a phone that registers during the ring joins it for what is left (D4)")
+def a_joiner_rings_for_what_is_left(lab: Lab) -> None:
+    lab.start(config('distribution = "to-all"'), phone(ANNA, SILENT), phone(JAN, SILENT, registered=False))
+    lab.call(SALES, patience=7.0)
+    began = lab.saw(at(ANNA), "ringing")
+    lab.board.register(JAN, present=True)
+    joined = lab.saw(at(JAN), "ringing", 2.0)
+    over, his = lab.saw(at(ANNA), "cancelled"), lab.saw(at(JAN), "cancelled")
+    check(joined.t - began.t < 2.0, f"joined after {joined.t - began.t:.1f} s")
+    check(abs(his.t - over.t) < 0.3, f"the joiner's phone stopped {his.t - over.t:+.1f} s after the first")
+    lab.ended()
+
+
+# --- codes
+
+
+@scenario("A member logs out, in and pauses by code: he hears it, and is rung or not accordingly (M1)")
+def duty_by_codes(lab: Lab) -> None:
+    text = with_telephony(config(), 'login_code = "*41"\nlogout_code = "*42"\npause_code = "*43"')
+    lab.start(text, phone(ANNA, TALKS), phone(JAN, TALKS))
+    dial_code(lab, "*42")
+    first = lab.call(SALES, number="600100201")
+    lab.saw(first, "connected", peer=at(JAN))
+    lab.saw(first, "gone")
+    dial_code(lab, "*41", 2)
+    second = lab.call(SALES, number="600100202")
+    lab.saw(second, "connected", peer=at(ANNA))
+    lab.saw(second, "gone")
+    dial_code(lab, "*43", 3)
+    dial_code(lab, "*43", 4)
+    duties = [one["duty"] for one in lab.records("MemberChanged") if one["member"] == "anna" and one.get("duty")]
+    check(duties[-4:] == ["out", "in", "paused", "in"], f"Anna's duty went {duties}")
+
+
+def dial_code(lab: Lab, code: str, times: int = 1) -> None:
+    """Let Anna dial a code from her phone; wait until she has heard a tone and been hung up."""
+    anna = lab.call(code, number=ANNA, name="Anna", user=at(ANNA))
+    lab.saw(anna, "answered", times=times)
+    lab.saw(anna, "gone", times=times, detail="NORMAL_CLEARING by the switch")
+
+
+@scenario("The pickup code with a colleague's extension takes the call that rings at that one (P1)")
+def pickup_of_one_colleague(lab: Lab) -> None:
+    lab.start(
+        config(support='action = "wait"').replace('members = ["anna", "jan"]', 'members = ["anna", "jan", "ola"]'),
+        phone(ANNA, SILENT),
+        phone(JAN, SILENT, registered=False),
+        phone(OLA, SILENT),
+    )
+    first = lab.call(SALES, number="600100201", patience=9.0)
+    lab.saw(at(ANNA), "ringing", peer=first)
+    second = lab.call(SALES, number="600100202", patience=9.0)
+    lab.saw(at(OLA), "ringing", peer=second)
+    colleague = lab.call(f"*8{OLA}", number=JAN, name="Jan", user=at(JAN), talk=3.0)
+    lab.saw(colleague, "connected", peer=second)
+    lab.saw(at(OLA), "cancelled", detail="completed elsewhere")
+    lab.saw(first, "gone")
+    lab.saw(second, "gone")
+    reasons(lab, 2)
+
+
+@scenario("A pickup where the group doesn't allow it hears a tone and is hung up; the phone rings on (P1)")
+def pickup_refused(lab: Lab) -> None:
+    lab.start(config().replace("pickup = true", "pickup = false"), phone(ANNA, SILENT), phone(JAN, registered=False))
+    caller = lab.call(SALES, patience=3.5)
+    lab.saw(at(ANNA), "ringing")
+    colleague = lab.call("*8", number=JAN, name="Jan", user=at(JAN))
+    lab.saw(colleague, "answered", 3.0)
+    lab.saw(colleague, "gone", 8.0, detail="NORMAL_CLEARING by the switch")
+    check(not lab.sightings(colleague, "connected"), "he got the call")
+    lab.saw(caller, "gone", detail="by himself")
+    check(lab.ended()["reason"] == "abandoned", "abandoned")
+
+
+# --- forwards
+
+
+def _forward(more: str, timeout: int = 8) -> str:
+    return f'action = "forward"\nnumber = "{OLA}"\ntimeout_seconds = {timeout}\n{more}'
+
+
+@scenario("A forward that asks for a key connects only who presses it (S2)")
+def forward_accepted_by_key(lab: Lab) -> None:
+    accepts = Reaction(after=0.5, talk=3.0, keys=((1.3, "1"),))
+    away = phone(ANNA, registered=False), phone(JAN, registered=False)
+    lab.start(config(step=_forward('key = "1"')), *away, phone(OLA, accepts))
+    caller = lab.call(SALES)
+    answered = lab.saw(at(OLA), "answered")
+    connected = lab.saw(caller, "connected", peer=at(OLA))
+    check(
+        connected.t - answered.t > 1.0, f"connected {connected.t - answered.t:.1f} s after the answer, before the key"
+    )
+    lab.saw(caller, "gone")
+    check(lab.ended()["reason"] == "forwarded", "forwarded")
+
+
+@scenario("A forward that asks for a key and gets none is not taken: a mobile's mailbox is no answer (S2)")
+def forward_without_its_key(lab: Lab) -> None:
+    away = phone(ANNA, registered=False), phone(JAN, registered=False)
+    lab.start(config(step=_forward('key = "1"', timeout=2)), *away, phone(OLA, Reaction(after=0.5)))
+    caller = lab.call(SALES)
+    lab.saw(at(OLA), "answered")
+    lab.saw(caller, "gone", 20.0, detail="by the switch")
+    check(not lab.sightings(caller, "connected"), "he was connected with a mailbox")
+    check(lab.ended()["reason"] == "no_answer", "no_answer")
+
+
+@scenario("A forward to a member is one offer to him, and connects (S2)")
+def forward_to_a_member(lab: Lab) -> None:
+    away = phone(ANNA, registered=False), phone(JAN, registered=False)
+    lab.start(config(step='action = "forward"\nmember = "ola"'), *away, phone(OLA, TALKS))
+    caller = lab.call(SALES)
+    lab.saw(caller, "connected", peer=at(OLA))
+    lab.saw(caller, "gone")
+    check(lab.ended()["member"] == "ola", "Ola has the call")
+
+
+# --- what is shown and heard
+
+
+@scenario("An anonymous caller stays anonymous on the member's phone and on a forward")
+def anonymous_stays_anonymous(lab: Lab) -> None:
+    phones = phone(ANNA, BUSY), phone(JAN, registered=False), phone(OLA, TALKS)
+    lab.start(config('distribution = "in-order"', step=_forward("")), *phones)
+    caller = lab.call(SALES, number="anonymous", name="Anonymous")
+    for user in (ANNA, OLA):
+        seen = lab.saw(at(user), "ringing")
+        check((seen.peer, seen.detail) == ("anonymous", "Anonymous"), f"{user} sees {seen.detail!r} <{seen.peer}>")
+        headers = lab.board.headers(user)
+        hidden = [value for name, value in headers if name == "Remote-Party-ID" and "privacy=full" in value]
+        check(hidden or not headers, f"nothing says that he is hidden: {headers}")
+    lab.saw(caller, "gone")
+    lab.ended()
+
+
+@scenario("The group's prefix stands before the caller's name on the member's phone")
+def prefix_before_the_name(lab: Lab) -> None:
+    lab.start(config('prefix = "Sales: "'), phone(ANNA, TALKS), phone(JAN, registered=False))
+    caller = lab.call(SALES, name="Ala")
+    seen = lab.saw(at(ANNA), "ringing", peer=caller)
+    check(seen.detail == "Sales: Ala", f"shown as {seen.detail!r}")
+    lab.saw(caller, "gone")
+    lab.ended()
+
+
+@scenario("Who dialled a number hears its music, who came by the group's extension the common one (N1, N3)")
+def music_of_the_number(lab: Lab) -> None:
+    lab.start(config(support='action = "wait"'), phone(OLA, SILENT))
+    outside = lab.call(SUPPORT, number="600100201", patience=3.0)
+    lab.saw(outside, "music")
+    lab.until(lambda: heard_on_hold(lab) == ["local_stream://jazz"], 2.0, "the number's music plays")
+    lab.saw(outside, "gone")
+    inside = lab.call("7002", number=JAN, name="Jan", user=at(JAN), patience=3.0)
+    lab.saw(inside, "music")
+    lab.until(lambda: heard_on_hold(lab) == ["local_stream://default"], 2.0, "the common music plays")
+    lab.saw(inside, "gone")
+    check(reasons(lab, 2) == ["abandoned", "abandoned"], str(reasons(lab, 2)))
+
+
+# --- the line
+
+
+@scenario("A later caller of higher priority is rung for before earlier ones (L1)")
+def a_later_important_caller_first(lab: Lab) -> None:
+    important = '[numbers."+48221000003"]\ngroup = "sales"\npriority = 10'
+    busy_for_a_while = Reaction(after=0.5, talk=4.0)
+    lab.start(config(more=important), phone(ANNA, busy_for_a_while), phone(JAN, registered=False))
+    talking = lab.call(SALES, number="600100201")
+    lab.saw(talking, "connected", peer=at(ANNA))
+    ordinary = lab.call(SALES, number="600100202")
+    lab.saw(ordinary, "music")
+    urgent = lab.call("+48221000003", number="600100203")
+    first, second = lab.saw(urgent, "connected", 12.0), lab.saw(ordinary, "connected", 20.0)
+    check(first.t < second.t, "the ordinary caller was connected first")
+    lab.saw(ordinary, "gone", 12.0)
+    reasons(lab, 3)
+
+
+@scenario("After a talk a member is left alone for his wrap-up (M2)")
+def wrap_up(lab: Lab) -> None:
+    lab.start(config("wrap_up_seconds = 3"), phone(ANNA, Reaction(after=0.3, talk=2.5)), phone(JAN, registered=False))
+    first = lab.call(SALES, number="600100201")
+    lab.saw(first, "connected")
+    second = lab.call(SALES, number="600100202")
+    ended = lab.saw(at(ANNA), "ended")
+    rang = lab.saw(at(ANNA), "ringing", peer=second)
+    check(2.8 < rang.t - ended.t < 3.8, f"rung {rang.t - ended.t:.1f} s after his talk, where wrap-up is 3")
+    lab.saw(second, "gone")
+    reasons(lab, 2)
+
+
+@scenario("A member in another call of his own is not rung (M1)")
+def a_member_in_another_call_is_not_rung(lab: Lab) -> None:
+    lab.start(config(), phone(ANNA, TALKS), phone(JAN, TALKS), phone(OLA, Reaction(after=0.2)))
+    private = lab.call("7002", number=ANNA, name="Anna", user=at(ANNA), patience=9.0, talk=6.0)
+    lab.saw(private, "connected", peer=at(OLA))
+    caller = lab.call(SALES)
+    lab.saw(caller, "connected", peer=at(JAN))
+    check(not lab.sightings(at(ANNA), "ringing"), "Anna was rung in her own call")
+    lab.saw(caller, "gone")
+    reasons(lab, 2)
+
+
+@scenario("With ring_ready a caller is not answered before a member answers, and then talks to him")
+def ringback_until_a_member_answers(lab: Lab) -> None:
+    _answered_only_by_a_member(lab, "ring_ready")
+
+
+@scenario("With pre_answer a caller hears music without being answered, until a member answers")
+def pre_answer_until_a_member_answers(lab: Lab) -> None:
+    _answered_only_by_a_member(lab, "pre_answer")
+
+
+def _answered_only_by_a_member(lab: Lab, how: str) -> None:
+    text = with_telephony(config(), f'answer = "{how}"')
+    lab.start(text, phone(ANNA, Reaction(after=1.5, talk=3.0)), phone(JAN, registered=False))
+    caller = lab.call(SALES)
+    picked_up = lab.saw(at(ANNA), "answered")
+    answered = lab.saw(caller, "answered")
+    check(answered.t > picked_up.t - 0.1, f"he was answered {picked_up.t - answered.t:.1f} s before the member")
+    lab.saw(caller, "connected", peer=at(ANNA))
+    lab.saw(caller, "gone")
+    check(lab.ended()["reason"] == "answered", "answered")
