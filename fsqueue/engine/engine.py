@@ -96,6 +96,9 @@ def _ringing(s: State, seen: Ringing) -> None:
     offer = s.offers.get(seen.offer)
     if offer is not None:
         offers.offer_event(s, offer, "ringing")
+    else:
+        # Given up long ago, or rung by a predecessor whose disk has not kept it: its member would be rung twice.
+        s.command(Withdraw(seen.offer, "elsewhere"))
 
 
 def _answered(s: State, seen: Answered) -> None:
@@ -121,8 +124,12 @@ def _offer_ended(s: State, seen: OfferEnded) -> None:
 def _connected(s: State, seen: Connected) -> None:
     offer = s.offers.get(seen.offer)
     if offer is None:
-        s.command(Withdraw(seen.offer, "elsewhere"))
-    elif offers.offer_event(s, offer, "connected") and offer.state == "over":
+        if not seen.found or seen.call in s.calls:  # else a talk of which no record was kept: it goes on
+            s.command(Withdraw(seen.offer, "elsewhere"))
+        return
+    if seen.found and offer.state in ("asked", "ringing"):
+        _answered(s, Answered(seen.offer))  # its answer was heard by a predecessor, who didn't live to record it
+    if offers.offer_event(s, offer, "connected") and offer.state == "over":
         calls.call_event(s, s.calls[offer.call], "connected")
 
 

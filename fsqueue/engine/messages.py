@@ -140,6 +140,8 @@ class Connected(msgspec.Struct, frozen=True, tag=True):
 
     call: str
     offer: str
+    found: bool = False
+    """Seen in a snapshot, or where nobody of this process had asked for it: a predecessor's talk."""
 
 
 class ConnectFailed(msgspec.Struct, frozen=True, tag=True):

@@ -11,7 +11,7 @@ from functools import partial
 
 import msgspec
 
-from fsqueue.engine.messages import Answered, Arrived, SeenLeg, Snapshot
+from fsqueue.engine.messages import Answered, Arrived, Ringing, SeenLeg, Snapshot
 from fsqueue.esl.errors import RemoteProtocolError
 from fsqueue.esl.events import Event, decode
 from fsqueue.switch import quoting
@@ -163,7 +163,11 @@ class Snapshots:
         ctx.offers[offer.id] = offer
         phone = PhoneLeg(row.uuid, job_uuid(row.uuid), existed=True, answered=answered)
         self._offers.add(offer, phone)
-        if answered and offer.winner is None and row.application != "play_and_get_digits":
+        if not answered:
+            ctx.emit(Ringing(offer.id))
+        elif row.state == "CS_EXCHANGE_MEDIA":
+            return  # in a talk already
+        elif offer.winner is None and row.application != "play_and_get_digits":
             offer.winner = phone
             self._picked_up.append(offer.id)
 
@@ -214,7 +218,8 @@ class Snapshots:
             event = decode(answer.encode("utf-8", "replace"))
         except RemoteProtocolError:
             return  # "-ERR No such channel!": he has hung up meanwhile
-        self.adopt(event)
+        if event.channel_state in ("CS_EXECUTE", ""):  # else he has left his hold since the table was made
+            self.adopt(event)
 
     def adopt(self, event: Event) -> None:
         """A caller on hold arrives with what his channel says, unless we know him by now, or he isn't ours."""

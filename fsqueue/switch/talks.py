@@ -135,14 +135,14 @@ class Talks:
         offer, phone = known
         offer.winner, phone.answered = phone, True
         self.add(Talk(call, offer.id, offer.member, caller, member, phase="asked"))
-        self._stands(self.by_offer[offer.id])
+        self._stands(self.by_offer[offer.id], found=True)
 
-    def _stands(self, talk: Talk) -> None:
+    def _stands(self, talk: Talk, *, found: bool = False) -> None:
         if talk.phase not in ("queued", "asked"):
             return
         talk.phase, talk.connected = "up", True
         self._cancel(talk)
-        self._ctx.emit(Connected(talk.call, talk.offer))
+        self._ctx.emit(Connected(talk.call, talk.offer, found))
         self.let_stand(talk)
 
     def let_stand(self, talk: Talk) -> None:

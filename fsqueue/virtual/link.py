@@ -47,6 +47,7 @@ class VirtualLink:
         self._up = False
         self._failures = 0
         self._since = 0.0
+        self.attempts = 0
         self.links = 0
         """How many links have come up."""
 
@@ -57,7 +58,13 @@ class VirtualLink:
 
     def start(self) -> None:
         """Connect, and try again until it works."""
-        wire = self._wire = self._network.connect(self._frame, self._ended)
+        self.attempts += 1
+        of = self.attempts
+        # What an older connection still has to say, to a process that was stopped, is read by nobody.
+        wire = self._wire = self._network.connect(
+            lambda frame: self._frame(frame) if of == self.attempts and self._wire is not None else None,
+            lambda: self._ended() if of == self.attempts and self._wire is not None else None,
+        )
         if wire is None:
             self._again()
             return

@@ -114,6 +114,11 @@ def text(port: int, listen: int) -> str:
     return CONFIG.format(port=port, listen=listen, members=members)
 
 
+def phone_of(member: str) -> str:
+    """Return how sightings call the phone of *member*."""
+    return f"{1000 + int(member[1:])}@example.com" if member else ""
+
+
 def phone_scripts(rng: Random) -> list[PhoneScript]:
     """Return how the members' phones react: most answer, some at a bad moment."""
     return [
@@ -144,7 +149,7 @@ def caller_script(n: int, rng: Random) -> CallerScript:
     return CallerScript(
         number=f"+486{n:08}",
         name=rng.choice(("Kowalski", 'O\'Brien, "x" {a=b}', "Zażółć", "a%0Avariable_evil: yes", "x${system(id)}y")),
-        to=rng.choices(NUMBERS, weights=(25, 20, 20, 35))[0],
+        to=rng.choices(NUMBERS, weights=(20, 15, 20, 45))[0],
         patience=rng.uniform(0.005, 8) if impatient else rng.uniform(20, 250),
         talk=rng.choice((rng.uniform(0.1, 3), rng.uniform(5, 40), rng.uniform(5, 40))),
     )
@@ -163,7 +168,7 @@ class People:
         """Phones that may be out of reach: whose, from, to (epoch seconds)."""
         self.over = False
         self.hands: dict[str, None] = {}
-        """Callers (by number) whom somebody transferred, or whose call was picked up."""
+        """Callers (by number) whom somebody transferred."""
         for script in phone_scripts(rng):
             phones = world.phones(script)
             self.phones += phones
@@ -235,8 +240,14 @@ class People:
             if phone.user.script.user in COLLEAGUES:
                 return
             to = rng.choice((*EXTENSIONS, *COLLEAGUES))
-            self.hands[seen.peer] = None
-            self._later(rng.uniform(0.3, 8), lambda: phone.transfer(to))
+            self._later(rng.uniform(0.3, 8), lambda: self._transfer(phone, to))
+
+    def _transfer(self, phone: Phone, to: str) -> None:
+        """Send away whom *phone* talks to by now."""
+        for ring in phone.rings:
+            if ring.answered:
+                self.hands[ring.leg.caller_number] = None
+        phone.transfer(to)
 
     def settle(self) -> None:
         """Do nothing new any more; everybody is at his phone again."""

@@ -20,6 +20,9 @@ from .judge import Run, Wrong, judge
 SETTLE = 1500.0
 """Seconds after the last fault: longer than any caller waits, and any step lasts."""
 
+CALL_GAP = 4.0
+"""Mean seconds between two outside callers: more than their phones can take, so that there is a line to keep in order."""
+
 FAULT_GAP = 9.0
 """Mean seconds between two faults."""
 
@@ -48,7 +51,7 @@ def run(seed: int, faults: int, hours: float = 0.0, on_engine: Callable[[Engine]
     rng = Random(seed)
     site = Site(load.configuration(), seed, config=Config(mailboxes=("1000@example.com",)), on_engine=on_engine)
     _site_dialplan(site.world.dialplan)
-    people = load.People(site.world, Random(rng.random()), gap=5.0)
+    people = load.People(site.world, Random(rng.random()), gap=CALL_GAP)
     gap = hours * 3600.0 / max(1, faults) if hours else FAULT_GAP
     injector = Injector(site, Random(rng.random()), faults, gap=gap)
     began = site.now
@@ -78,6 +81,7 @@ def _report(seed: int, site: Site, people: load.People, injector: Injector, bega
         blind=site.blind,
         slow=[*injector.slow, *((t, t + 3.0) for t in injector.restarts)],
         unwritten=injector.unwritten,
+        restarts=injector.restarts,
         handed=tuple(people.hands),
         away=people.away,
         end=site.now,

@@ -1,0 +1,40 @@
+"""What must hold whatever goes wrong: short runs; `scripts/chaos` does long ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from scripts import chaos
+
+from . import virtual_run
+from .judge import joined, longest_outside
+
+
+@pytest.mark.parametrize("seed", [11, 12, 13])
+def test_nobody_is_lost_whatever_fails(seed: int) -> None:
+    report = virtual_run.run(seed, 60)
+    assert report.violations == []
+    assert report.faults == 60
+    assert report.lives > 5
+    assert report.calls > 60
+    assert report.ended["answered"] > 20
+
+
+def test_the_same_seed_gives_the_same_journal_and_another_seed_another_one() -> None:
+    first, again, other = (virtual_run.run(seed, 30) for seed in (5, 5, 6))
+    assert first.digest == again.digest
+    assert first.digest != other.digest
+
+
+@pytest.mark.parametrize("way", chaos.BREAKS)
+def test_rules_broken_on_purpose_are_found(way: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert chaos.main(["--virtual", "--faults", "40", "--seed", "1", "--break", way]) == 1
+    assert '"kind"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("spans", "longest"),
+    [([], 10.0), ([(0.0, 10.0)], 0.0), ([(2.0, 4.0)], 6.0), ([(2.0, 4.0), (3.0, 9.0)], 2.0), ([(-5.0, 1.0)], 9.0)],
+)
+def test_only_what_lies_outside_the_blind_times_counts(spans: list[tuple[float, float]], longest: float) -> None:
+    assert longest_outside(joined(spans), 0.0, 10.0) == longest
