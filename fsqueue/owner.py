@@ -85,6 +85,11 @@ class Owner:
         self._inputs.extend(inputs)
         self._wake.set()
 
+    def note(self, records: tuple[Record, ...]) -> None:
+        """Have *records* that no rule looks at written, and the observers told, in order with all others."""
+        self._since_checkpoint += len(records)
+        self._write(records, (), self._clock())
+
     def stop(self) -> None:
         """Have `run` return after the inputs it has."""
         self._stopped = True

@@ -10,6 +10,7 @@ import msgspec
 
 from fsqueue.control.protocol import CallDetail, CallDone, Calls, EventHead, MoveOrder
 from fsqueue.engine.view import CallView
+from fsqueue.journal.history.queries import CallDetails
 from fsqueue_cli import completion, talk
 from fsqueue_cli.live_link import ASKS, TELLS, Link, give_raw, to_daemon
 from fsqueue_cli.live_member import said
@@ -33,6 +34,7 @@ class SeenCallDetail(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     call: CallView | None
     events: tuple[EventHead, ...]
+    past: CallDetails | None = None
 
 
 def _ids(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -87,7 +89,7 @@ def _state(one: CallView) -> str:
 @CALL
 @to_daemon
 def show_call(link: Link, key: str) -> None:
-    """Show a call and what happened to it, with the rules and reasons; for a while also when it is over.
+    """Show a call and what happened to it, with the rules and reasons, also when it is over.
 
     Example: fsqueue call show CALL
     """
@@ -98,6 +100,11 @@ def show_call(link: Link, key: str) -> None:
         give_raw(raw)
         return
     found = link.client.decode(raw, SeenCallDetail)
+    if found.past is not None:
+        from fsqueue.journal.history import story, times
+
+        talk.give(story.text(found.past, times.local_zone()))
+        return
     facts = [("call", found.id)]
     if (one := found.call) is not None:
         facts += [("caller", party(one)), ("dialled", one.dialled), ("group", one.group), ("state", _state(one))]

@@ -15,6 +15,7 @@ from fsqueue.control.board import Watch, wire_line
 from fsqueue.control.endpoints import (
     ENDPOINTS,
     EVENTS_PATH,
+    METRICS_PATH,
     Answer,
     Endpoint,
     Request,
@@ -23,6 +24,7 @@ from fsqueue.control.endpoints import (
     respond,
 )
 from fsqueue.control.handlers import Desk, RefusedError, begin_watch, refuse
+from fsqueue.control.metrics import CONTENT_TYPE
 from fsqueue.control.openapi import document
 from fsqueue.control.protocol import MAX_BODY, EventQuery, Notice, Problem
 from fsqueue.control.tokens import Tokens
@@ -77,6 +79,7 @@ class Control:
         for path, resource in resources.items():
             app.add_route(path, resource)
         app.add_route(EVENTS_PATH, _Resource(on_get=self._stream))
+        app.add_route(METRICS_PATH, _Resource(on_get=self._metrics))
         app.add_route("/openapi.json", _Resource(on_get=self._document))
         return app
 
@@ -101,6 +104,10 @@ class Control:
 
     def _document(self, _req: falcon.Request, resp: falcon.Response) -> None:
         resp.data = document(self._desk.version)
+
+    def _metrics(self, _req: falcon.Request, resp: falcon.Response) -> None:
+        resp.content_type = CONTENT_TYPE
+        resp.data = self._desk.metrics()
 
     # --- the stream ---------------------------------------------------------------------------------------------------
 

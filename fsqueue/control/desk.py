@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar, cast
 
 import gevent
 import msgspec
@@ -17,12 +18,14 @@ from fsqueue.config.model import Configuration
 from fsqueue.config.reading import Loaded, load
 from fsqueue.control.board import Board
 from fsqueue.control.handlers import GroupFacts, Order
+from fsqueue.control.metrics import Health, Metrics
 from fsqueue.control.protocol import Problem, Reloaded, RunningFile
-from fsqueue.engine.messages import Renamed
+from fsqueue.engine.messages import Record, Renamed
 from fsqueue.engine.state import Queue
 from fsqueue.engine.view import Picture, SwitchView, picture
 from fsqueue.journal import segments
 from fsqueue.journal.entries import Entry
+from fsqueue.journal.history import files
 from fsqueue.journal.writer import Journal
 from fsqueue.owner import Owner
 
@@ -31,6 +34,8 @@ ORDER_LIMIT = 5.0
 
 POLL = 0.002
 """Seconds between looks whether it was."""
+
+T = TypeVar("T")
 
 
 class Parts(Protocol):
@@ -53,7 +58,9 @@ class DaemonDesk:
         self._loaded = loaded
         self.version = version("fsqueue")
         self.board = Board(daemon.journal.next_seq, self._service_level)
+        self._metrics = Metrics(self.picture, self._health, self._service_level)
         daemon.owner.observe(self.board.observe)
+        daemon.owner.observe(self._metrics.observe)
 
     def recall(self) -> None:
         """Read what the journal has of today, a little at a time: for figures that a restart doesn't set back."""
@@ -93,6 +100,10 @@ class DaemonDesk:
         owner.put(())
         if not _until(lambda: owner.progress != between, end):
             return False
+        return self._told(end)
+
+    def _told(self, end: float) -> bool:
+        """Wait until *end* (monotonic seconds) for what was handed to the journal so far to be written and told."""
         told = Event()
         self._daemon.journal.append((), self._daemon.clock(), told.set)
         return told.wait(max(0.0, end - time.monotonic()))
@@ -122,9 +133,49 @@ class DaemonDesk:
         """Return the file that runs as it was when it was taken over."""
         return RunningFile(path=str(self._loaded.path), text=self._loaded.text)
 
+    def consult(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """Put *question* to the history, in one transaction, in a thread: the hub never waits for a disk."""
+        state = self._daemon.journal.directory.parent
+        answer, error = gevent.get_hub().threadpool.apply(_consult, (state, question))
+        if error is not None:
+            raise error
+        return cast("T", answer)
+
+    def note(self, records: Sequence[Record]) -> bool:
+        """Write *records* by way of the owner; return whether they were written, and the observers told, in time."""
+        end = time.monotonic() + ORDER_LIMIT
+        self._daemon.owner.note(tuple(records))
+        return self._told(end)
+
+    def metrics(self) -> bytes:
+        """Return the figures since the daemon's start, and those of this moment."""
+        return self._metrics.text()
+
+    def _health(self) -> Health:
+        journal, progress = self._daemon.journal, self._daemon.owner.progress
+        return Health(
+            version=self.version,
+            journal_trouble=journal.in_trouble,
+            journal_seq=journal.next_seq - 1,
+            held_up=time.monotonic() - progress if progress else 0.0,
+        )
+
     def _service_level(self, group: str) -> float:
         queue = self._daemon.owner.engine.state.queues.get(group)
         return queue.group.service_level if queue is not None else 0.0
+
+
+def _consult(state: Path, question: Callable[[sqlite3.Connection], T]) -> tuple[T | None, Exception | None]:
+    """Return the answer or the error: one that is raised in a thread of gevent's is printed as a crash as well."""
+    try:
+        db = files.open_to_read(state)
+        try:
+            db.execute("BEGIN")  # one picture for all that is asked
+            return question(db), None
+        finally:
+            db.close()
+    except Exception as error:  # noqa: BLE001 - raised again where it was asked
+        return None, error
 
 
 def since(folder: Path, t: float) -> Iterator[Entry]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from fsqueue.control import handlers
+from fsqueue.control import handlers, past
 from fsqueue.control.handlers import Desk, RefusedError, refuse
 from fsqueue.control.protocol import (
     MAX_BODY,
@@ -23,9 +23,14 @@ from fsqueue.control.protocol import (
     Events,
     GroupDetail,
     Groups,
+    HistoryCall,
+    HistoryCalls,
+    HistoryQuery,
     MemberDetail,
     MemberDone,
     Members,
+    MissedCalls,
+    MissedQuery,
     MoveOrder,
     Nothing,
     Problem,
@@ -36,6 +41,7 @@ from fsqueue.control.protocol import (
     StatusQuery,
 )
 from fsqueue.control.wire import printable
+from fsqueue.journal.history.marks import CallBackOrder, ForgetOrder, Marked
 
 Method = Literal["GET", "POST"]
 
@@ -91,6 +97,9 @@ class Endpoint:
 
 EVENTS_PATH = "/v1/events"
 """The stream; it is not in the table since it has no end."""
+
+METRICS_PATH = "/metrics"
+"""The figures; they are not in the table since they are no JSON."""
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
@@ -149,7 +158,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/v1/calls/{id}",
         summary="One call and what happened to it, with the reasons",
         gives=CallDetail,
-        answer=lambda desk, asked: handlers.call(desk, asked.id),
+        answer=lambda desk, asked: past.any_call(desk, asked.id),
     ),
     Endpoint(
         method="POST",
@@ -188,6 +197,45 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         query=EventQuery,
         gives=Events,
         answer=lambda desk, asked: handlers.recent(desk, asked.query),
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/missed",
+        summary="Missed calls and what became of them, the newest first",
+        query=MissedQuery,
+        gives=MissedCalls,
+        answer=lambda desk, asked: past.missed(desk, asked.query),
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/missed/{id}/done",
+        summary="Mark a missed call as called back",
+        body=CallBackOrder,
+        gives=Marked,
+        answer=lambda desk, asked: past.done(desk, asked.id, asked.body, asked.by),
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/history/calls",
+        summary="Calls of the past, the newest first",
+        query=HistoryQuery,
+        gives=HistoryCalls,
+        answer=lambda desk, asked: past.calls(desk, asked.query),
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/history/calls/{id}",
+        summary="One call with all that the history has of it, and its story in words",
+        gives=HistoryCall,
+        answer=lambda desk, asked: past.call(desk, asked.id),
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/history/forget",
+        summary="Blank one caller's number and name in all of his calls that have ended; it can't be undone",
+        body=ForgetOrder,
+        gives=Marked,
+        answer=lambda desk, asked: past.forget(desk, asked.body, asked.by),
     ),
 )
 

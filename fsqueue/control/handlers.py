@@ -6,7 +6,8 @@ that are there afterwards; what a call's or a member's state forbids is refused 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -36,13 +37,14 @@ from fsqueue.control.protocol import (
     Status,
     StatusQuery,
 )
-from fsqueue.engine.messages import CallEnded, Duty, Hangup, MemberChanged, Move, Renamed, VisitBegan
+from fsqueue.engine.messages import CallEnded, Duty, Hangup, MemberChanged, Move, Record, Renamed, VisitBegan
 from fsqueue.engine.view import CallView, GroupView, MemberView, Picture
 from fsqueue.journal.words import clean
 
 Order = Duty | Move | Hangup
 
 _Group = TypeVar("_Group", bound=GroupView)
+_Found = TypeVar("_Found")
 
 NAME_SHOWN = 64
 """Characters of an unknown name that an error repeats."""
@@ -99,6 +101,23 @@ class Desk(Protocol):
 
     def configuration(self) -> RunningFile:
         """Return the configuration that runs, passwords and all."""
+
+    def consult(self, question: Callable[[sqlite3.Connection], _Found]) -> _Found:
+        """Put *question* to the history, in one transaction and in a thread: it must touch nothing else.
+
+        Raises:
+            NoHistoryError: there is none to read.
+            sqlite3.Error: it can't be read; and whatever *question* raises.
+        """
+
+    def note(self, records: Sequence[Record]) -> bool:
+        """Write *records*, which no rule looks at, and wait until they are written and everybody was told.
+
+        Returns False when that took too long: whether they were is then not known.
+        """
+
+    def metrics(self) -> bytes:
+        """Return the figures that an operator alerts on, as OpenMetrics text."""
 
 
 class RefusedError(Exception):
@@ -179,12 +198,18 @@ def calls(desk: Desk) -> Calls:
 
 def call(desk: Desk, name: str) -> CallDetail:
     """Return one call and its story; one that is over as long as its story is kept."""
-    picture = desk.picture()
-    found = next((each for each in picture.calls if each.id == name), None)
-    events = desk.board.of_call(name)
-    if found is None and not events:
+    found = known_call(desk, name)
+    if found is None:
         raise _no_call(name)
-    return CallDetail(t=picture.t, id=name, call=found, events=events)
+    return found
+
+
+def known_call(desk: Desk, name: str) -> CallDetail | None:
+    """Return one call as `call` does; None where there is none and no story is kept."""
+    picture = desk.picture()
+    found = _find_call(picture, name)
+    events = desk.board.of_call(name)
+    return CallDetail(t=picture.t, id=name, call=found, events=events) if found is not None or events else None
 
 
 def recent(desk: Desk, query: EventQuery) -> Events:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from fsqueue.control.endpoints import ENDPOINTS, EVENTS_PATH, Endpoint
+from fsqueue.control.endpoints import ENDPOINTS, EVENTS_PATH, METRICS_PATH, Endpoint
 from fsqueue.control.protocol import Event, EventQuery, Notice, Problem
 
 _REF = "#/components/schemas/{name}"
@@ -32,6 +32,7 @@ def document(version: str) -> bytes:
     for endpoint in ENDPOINTS:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schemas)
     paths[EVENTS_PATH] = {"get": _stream(schemas)}
+    paths[METRICS_PATH] = {"get": _metrics()}
     return msgspec.json.encode(
         {
             "openapi": "3.1.0",
@@ -58,7 +59,14 @@ def _schemas() -> dict[str, Any]:
 
 def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     named = "{id}" in endpoint.path
-    errors = ["400", "401", "403", *(["404"] if named or endpoint.query.__struct_fields__ else []), "413", "503"]
+    errors = [
+        "400",
+        "401",
+        "403",
+        *(["404"] if named or endpoint.query.__struct_fields__ or endpoint.changes else []),
+        "413",
+        "503",
+    ]
     if endpoint.changes:
         errors += ["409"]
     operation: dict[str, Any] = {
@@ -91,14 +99,30 @@ def _stream(schemas: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _metrics() -> dict[str, Any]:
+    text = {"schema": {"type": "string"}}
+    return {
+        "operationId": "metrics",
+        "summary": "The figures to alert on, as OpenMetrics text",
+        "security": [{}, {"token": []}],
+        "responses": {
+            "200": {"description": "OpenMetrics.", "content": {"application/openmetrics-text": text}},
+            **_problems(["400", "401"]),
+        },
+    }
+
+
 def _name(endpoint: Endpoint) -> str:
-    words = [part for part in endpoint.path.split("/")[2:] if part != "{id}"]
-    one = words[0].removesuffix("s") if "{id}" in endpoint.path else words[0]
-    return "_".join([one, *words[1:]])
+    parts = endpoint.path.split("/")[2:]
+    following = [*parts[1:], ""]
+    # `calls/{id}` is one call.
+    words = [p.removesuffix("s") if after == "{id}" else p for p, after in zip(parts, following, strict=True)]
+    return "_".join(word for word in words if word != "{id}")
 
 
 def _id(endpoint: Endpoint) -> dict[str, Any]:
-    what = endpoint.path.split("/")[2].removesuffix("s")
+    before = endpoint.path.split("/{id}")[0].rpartition("/")[2].removesuffix("s")
+    what = "call" if before == "missed" else before
     return {
         "name": "id",
         "in": "path",

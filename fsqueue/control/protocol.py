@@ -11,11 +11,16 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from fsqueue.engine.messages import Record, Renamed
+from fsqueue.engine.messages import Reason, Record, Renamed
 from fsqueue.engine.view import CallView, GroupView, MemberView, SwitchView
+from fsqueue.journal.history.queries import FOR_EVER, CallDetails, CallRow, MissedRow
+from fsqueue.journal.history.story import Line as StoryLine
 
 MAX_BODY = 64 * 1024
 """Bytes of a request's body."""
+
+MAX_ROWS = 2000
+"""Calls of the past that one answer can hold; more are had range by range, or by ``fsqueue history export``."""
 
 MAX_EVENTS = 2000
 """Events that one answer can hold, and that are kept for who comes back."""
@@ -28,7 +33,7 @@ Word = Annotated[str, Meta(max_length=200)]
 
 Code = Literal[
     "bad_request", "unauthorized", "forbidden", "not_found", "not_allowed", "refused", "too_large",
-    "invalid_configuration", "overloaded", "held_up", "failed",
+    "invalid_configuration", "overloaded", "held_up", "unavailable", "failed",
 ]  # fmt: skip
 
 STATUS: dict[Code, int] = {
@@ -42,6 +47,7 @@ STATUS: dict[Code, int] = {
     "invalid_configuration": 409,
     "overloaded": 503,
     "held_up": 503,
+    "unavailable": 503,
     "failed": 500,
 }
 """The HTTP status each code comes with."""
@@ -101,6 +107,34 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Only those with a higher number; who comes back names the last one he has."""
     last: Annotated[int, Meta(ge=0, le=MAX_EVENTS)] | UnsetType = UNSET
     """Begin with so many past ones, at most."""
+
+
+class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which calls of the past are wanted, the newest first; what is left empty doesn't choose."""
+
+    start: Annotated[float, Meta(ge=0, le=FOR_EVER)] = 0.0
+    """Those that came then, or later (epoch seconds)."""
+    end: Annotated[float, Meta(ge=0, le=FOR_EVER)] = FOR_EVER
+    """Those that came before then (epoch seconds)."""
+    group: Id = ""
+    """They were in it, whether or not they ended there."""
+    member: Id = ""
+    """He was rung for them, or picked them up."""
+    number: Word = ""
+    """The number that was dialled, in any spelling."""
+    caller: Word = ""
+    """The caller's number, in any spelling."""
+    reason: Reason | Literal[""] = ""
+    """How they ended."""
+    limit: Annotated[int, Meta(ge=1, le=MAX_ROWS)] = 200
+    """At most so many."""
+
+
+class MissedQuery(HistoryQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which missed calls are wanted, the newest first."""
+
+    which: Literal["all", "open"] = "all"
+    """`open`: those that nobody has called back."""
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------
@@ -233,6 +267,30 @@ class CallDetail(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     call: CallView | None
     events: tuple[Event, ...]
+    past: CallDetails | None = None
+    """What the history has of it, when it is over; null also where no history can be read."""
+
+
+class HistoryCalls(msgspec.Struct, frozen=True, kw_only=True):
+    """Calls of the past, the newest first."""
+
+    t: float
+    calls: tuple[CallRow, ...]
+
+
+class HistoryCall(msgspec.Struct, frozen=True, kw_only=True):
+    """One call with all that the history has of it, and its story in words."""
+
+    t: float
+    details: CallDetails
+    story: tuple[StoryLine, ...]
+
+
+class MissedCalls(msgspec.Struct, frozen=True, kw_only=True):
+    """Missed calls, the newest first."""
+
+    t: float
+    missed: tuple[MissedRow, ...]
 
 
 class Events(msgspec.Struct, frozen=True, kw_only=True):

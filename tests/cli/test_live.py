@@ -10,6 +10,7 @@ import pytest
 from fsqueue_cli.exits import Exit
 
 from fsqueue.control.protocol import CallDetail, CallDone, Calls, Events, MemberDone, Problem, Status
+from fsqueue.journal.history.files import NoHistoryError
 from tests.cli.live_daemons import LiveDaemon, live_daemon
 from tests.cli.shell import Shell
 from tests.control.desks import FakeDesk
@@ -227,6 +228,16 @@ def test_a_call_is_shown_with_its_reasons_also_when_it_is_over(shell: Shell, dae
     assert "rings anna" in shown
     assert "place    1, priority 0" in shown
     daemon.do(lambda desk: desk.leave("c1"))
+    shown = shell.run("call show c1").stdout
+    assert "rings anna" in shown
+    assert "ended: the caller hung up" in shown
+
+
+def test_a_call_that_is_over_is_shown_from_what_the_daemon_remembers_while_no_history_can_be_read(
+    shell: Shell, daemon: LiveDaemon
+) -> None:
+    daemon.do(lambda desk: desk.leave("c1"))
+    daemon.do(lambda desk: setattr(desk, "trouble", NoHistoryError("not built yet")))
     shown = shell.run("call show c1").stdout
     assert "state  over" in shown
     assert "ended, abandoned" in shown

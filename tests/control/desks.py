@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from fsqueue.control.board import Board
 from fsqueue.control.handlers import GroupFacts, Order
+from fsqueue.control.metrics import Health, Metrics
 from fsqueue.control.protocol import Problem, Reloaded, RunningFile
 from fsqueue.engine.engine import Engine
 from fsqueue.engine.messages import (
@@ -18,6 +21,7 @@ from fsqueue.engine.messages import (
     Input,
     Leg,
     Reach,
+    Record,
     Renamed,
     Ringing,
     Snapshot,
@@ -25,8 +29,12 @@ from fsqueue.engine.messages import (
 )
 from fsqueue.engine.model import Group, HangUp, Member, Number, Plan
 from fsqueue.engine.view import Picture, picture
+from fsqueue.journal.entries import Entry, decode, encode
+from fsqueue.journal.history import projection, schema
 
 T0 = 1_800_000_000.0
+
+T = TypeVar("T")
 
 PLAN = Plan(
     members={
@@ -55,13 +63,25 @@ class FakeDesk:
         self.orders: list[Order] = []
         self.renamed: tuple[Renamed, ...] = ()
         self.reloads: Reloaded | Problem = Reloaded(done="taken over")
+        self.trouble: Exception | None = None
+        """Why the history can't be read."""
+        self.journal: list[Entry] = []
+        self._history: sqlite3.Connection | None = None
+        self._projected = 0
+        health = Health(version="0.0.0", journal_trouble=False, journal_seq=0, held_up=0.0)
+        self._metrics = Metrics(self.picture, lambda: health, lambda _: 10.0)
         self.put(Configure(plan), *(Reach("main", member, True) for member in reachable))
         self.put(Snapshot(switch="main", core="c1"))
 
     def put(self, *inputs: Input) -> None:
         for given in inputs:
-            for record in self.engine.handle(given, self.now).records:
-                self.board.observe(record, self.now)
+            self._write(self.engine.handle(given, self.now).records)
+
+    def _write(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self.journal.append(decode(encode(len(self.journal) + 1, self.now, record)))
+            self.board.observe(record, self.now)
+            self._metrics.observe(record, self.now)
 
     # --- what callers and phones do ---
 
@@ -112,3 +132,22 @@ class FakeDesk:
 
     def configuration(self) -> RunningFile:
         return RunningFile(path="/etc/fsqueue/fsqueue.toml", text='password = "secret"')
+
+    def consult(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        if self.trouble is not None:
+            raise self.trouble
+        if self._history is None:
+            self._history = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            schema.upgrade(self._history)
+        projection.apply(self._history, self.journal[self._projected :])
+        self._projected = len(self.journal)
+        return question(self._history)
+
+    def note(self, records: Sequence[Record]) -> bool:
+        if self.held_up:
+            return False
+        self._write(records)
+        return True
+
+    def metrics(self) -> bytes:
+        return self._metrics.text()

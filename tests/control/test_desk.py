@@ -17,7 +17,10 @@ from fsqueue.control import handlers
 from fsqueue.control.desk import DaemonDesk
 from fsqueue.control.protocol import DutyOrder, EventQuery, Problem, Reloaded
 from fsqueue.engine.engine import Engine
-from fsqueue.engine.messages import Arrived, CallerGone, Configure, Duty, Leg, Renamed, Snapshot
+from fsqueue.engine.messages import Arrived, CalledBack, CallerGone, Configure, Duty, Leg, Renamed, Snapshot
+from fsqueue.journal.history import queries
+from fsqueue.journal.history.files import NoHistoryError
+from fsqueue.journal.history.following import Follower
 from fsqueue.journal.writer import Journal
 from fsqueue.owner import Owner
 
@@ -194,3 +197,37 @@ def test_segments_that_were_not_written_to_today_are_not_read(place: Place) -> N
     assert list(desk_module.since(folder, newest.stat().st_mtime - 1.0))
     os.utime(newest, (1.0, 1.0))
     assert list(desk_module.since(folder, 1000.0)) == []
+
+
+def test_what_people_note_is_written_told_and_then_in_the_history(place: Place) -> None:
+    desk = place.start()
+    place.daemon.owner.put([Snapshot(switch="main", core="c"), arrive("c1"), CallerGone(Leg("main", "c1"))])
+    assert desk.order(Duty("anna", "in"))
+    assert desk.note([CalledBack(call="c1", by="kate", note="all is well")])
+    assert desk.board.past(EventQuery())[-1].kind == "CalledBack"
+    follower = Follower(place.file.parent)
+    follower.step()
+    follower.close()
+    details = desk.consult(lambda db: queries.call(db, "c1"))
+    assert details is not None
+    assert details.called_back is not None
+    assert (details.call.reason, details.called_back.note) == ("abandoned", "all is well")
+
+
+def test_what_a_question_to_the_history_raises_comes_back_to_who_asked(
+    place: Place, capfd: pytest.CaptureFixture[str]
+) -> None:
+    desk = place.start()
+    with pytest.raises(NoHistoryError, match="no history"):
+        desk.consult(lambda db: queries.call(db, "c1"))
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_metrics_count_what_was_written_since_the_start(place: Place) -> None:
+    desk = place.start()
+    place.daemon.owner.put([Snapshot(switch="main", core="c"), arrive("c1"), CallerGone(Leg("main", "c1"))])
+    assert desk.order(Duty("anna", "paused"))
+    text = desk.metrics().decode()
+    assert 'fsqueue_calls_ended_total{group="sales",reason="abandoned"} 1.0' in text
+    assert 'fsqueue_members{state="paused"} 1.0' in text
+    assert "fsqueue_journal_trouble 0.0" in text

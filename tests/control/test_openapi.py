@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from fsqueue.control.app import Control
-from fsqueue.control.endpoints import ENDPOINTS, EVENTS_PATH, Request, respond
+from fsqueue.control.endpoints import ENDPOINTS, EVENTS_PATH, METRICS_PATH, Request, respond
 from fsqueue.control.openapi import document
 from fsqueue.control.wire import encode
 from tests.control.desks import FakeDesk
@@ -68,6 +68,7 @@ def test_every_endpoint_is_in_the_document_and_nothing_else() -> None:
     paths = json.loads(document("1"))["paths"]
     assert {(m.upper(), path) for path, ways in paths.items() for m in ways} == {
         ("GET", EVENTS_PATH),
+        ("GET", METRICS_PATH),
         *((e.method, e.path) for e in ENDPOINTS),
     }
 
@@ -87,7 +88,12 @@ def test_what_is_answered_is_what_the_document_describes() -> None:
         ("GET /v1/groups/{id}", "sales"),
         ("GET /v1/members/{id}", "anna"),
         ("GET /v1/calls/{id}", "c1"),
+        ("GET /v1/calls/{id}", "c3"),
         ("GET /v1/recent", ""),
+        ("GET /v1/missed", ""),
+        ("GET /v1/history/calls", ""),
+        ("GET /v1/history/calls/{id}", "c3"),
+        ("POST /v1/missed/{id}/done", "c3"),
         ("POST /v1/calls/{id}/hangup", "c1"),
     )
     for what, name in asked:

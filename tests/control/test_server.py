@@ -459,3 +459,12 @@ def test_watchers_are_limited_and_the_others_are_told(start: Start, tmp_path: Pa
 def test_the_client_of_the_command_line_runs_without_gevent() -> None:
     code = "import sys, fsqueue.control.client; sys.exit('gevent' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=30, check=False).returncode == 0
+
+
+def test_metrics_are_openmetrics_text(start: Start, tmp_path: Path) -> None:
+    start()
+    status, headers, body = exchange(tmp_path, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert status == 200
+    assert headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert b"fsqueue_calls_opened_total 1.0\n" in body
+    assert body.endswith(b"# EOF\n")
