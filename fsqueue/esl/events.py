@@ -1,8 +1,8 @@
 """What FreeSWITCH tells us, as one typed event that is decoded from an ``event json`` frame only as far as it is read.
 
-A real event has 130 headers and msgspec compares each with every field of a struct, so the size of the struct is the
-price of the event. Hence three small ones: the *head*, decoded for every event, which says whether it concerns us at
-all; the *leg*, what is asked of any channel event; and the *rest*, each decoded when one of its fields is first read.
+A real event has 130 headers, and building the few that somebody reads out of a parsed whole costs most of the time. So
+an event keeps its bytes. What is asked of any channel event is looked up by itself, where FreeSWITCH's own compact
+JSON makes that safe; all else is decoded in sections, small structs, when one of their fields is first read.
 A field that an event doesn't carry is the empty string, since FreeSWITCH itself doesn't tell an empty header from a
 missing one.
 """
@@ -56,6 +56,11 @@ class Event:
             section = _SECTION_OF.get(field)
             if section is None:
                 raise AttributeError(f"an event has no {field!r}", name=field, obj=self)
+            key = _KEYS.get(field)
+            value = _value_of(self._data, key) if key is not None and self._data.startswith(_COMPACT) else None
+            if value is not None:
+                _SET[field](self, value)
+                return value
             section.fill(self)
             return getattr(self, field)
 
@@ -195,10 +200,43 @@ _LEG = _Section(
 )
 _REST = _Section(field for field in _HEADERS if field not in _HEAD.fields + _LEG.fields)
 _SECTION_OF = {field: section for section in (_HEAD, _LEG, _REST) for field in section.fields}
-_decode_head = _HEAD.decode
-_new = Event.__new__
+_COMPACT = (b'{"Event-Name":"', b'{"Event-Subclass":"')
+"""How an event begins that FreeSWITCH has written: without blanks, its name or subclass first."""
+
+_KEYS = {field: f',"{_HEADERS[field]}":'.encode() for field in (*_HEAD.fields, *_LEG.fields)}
+_QUOTE = ord('"')
+_NAME_AT = len(_COMPACT[0])
+_NAMES = {
+    name.encode(): name
+    for name in (
+        *("CHANNEL_CREATE", "CHANNEL_PROGRESS", "CHANNEL_PROGRESS_MEDIA", "CHANNEL_ANSWER", "CHANNEL_PARK"),
+        *("CHANNEL_BRIDGE", "CHANNEL_UNBRIDGE", "CHANNEL_HANGUP", "CHANNEL_HANGUP_COMPLETE", "BACKGROUND_JOB"),
+        *("CHANNEL_HOLD", "CHANNEL_UNHOLD", "CHANNEL_CALLSTATE", "DTMF", "HEARTBEAT"),
+    )
+}
+"""The names seen most, which need no looking at; where the subclass comes first, none of them stands at that place."""
+
+_NAME, _UUID = _KEYS["name"], _KEYS["uuid"]
 _set_data, _set_name, _set_uuid = _SET["_data"], _SET["name"], _SET["uuid"]
-_set_subclass, _set_job = _SET["subclass"], _SET["job"]
+_new = Event.__new__
+
+
+def _value_of(data: bytes, key: bytes) -> str | None:
+    """Return the value behind *key*, empty without one; None if it isn't plain printable ASCII between two quotes.
+
+    In compact JSON a comma, a quote and a header's name stand together only where that header begins: in a text each
+    quote has a backslash before it, and the quote that ends a text is followed by no letter.
+    """
+    at = 0 if data.startswith(key[1:], 1) else data.find(key)
+    if at < 0:
+        return ""
+    at += len(key) + 1
+    end = data.find(b'"', at)
+    value = data[at:end]
+    if end < 0 or data[at - 1] != _QUOTE or not value.isascii():
+        return None
+    text = value.decode()
+    return text if text.isprintable() and "\\" not in text else None
 
 
 def decode(data: bytes) -> Event:
@@ -208,23 +246,25 @@ def decode(data: bytes) -> Event:
     are made text, an array as FreeSWITCH holds it (``ARRAY::one|:two``).
 
     Raises:
-        RemoteProtocolError: *data* is not a JSON object.
+        RemoteProtocolError: *data* is not a JSON object, as far as can be seen without reading all of what begins and
+            ends like an event of FreeSWITCH's; the fields of one that is broken further in are empty.
     """
+    if data.startswith(_COMPACT) and data.endswith(b"}"):
+        name = _NAMES.get(data[_NAME_AT : data.find(b'"', _NAME_AT)]) or _value_of(data, _NAME)
+        uuid = _value_of(data, _UUID)
+        if name is not None and uuid is not None:
+            event = _new(Event)
+            _set_data(event, data)
+            _set_name(event, name)
+            _set_uuid(event, uuid)
+            return event
     try:
-        head = _decode_head(data)
+        head = _HEAD.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _decode_leniently(data)
-    name, uuid, subclass, job = head.name, head.uuid, head.subclass, head.job
     event = _new(Event)
     _set_data(event, data)
-    if (name + uuid + subclass + job).isprintable():
-        # One by one: a loop over the four costs as much again as setting them, and this is on the way of each event.
-        _set_name(event, name)
-        _set_uuid(event, uuid)
-        _set_subclass(event, subclass)
-        _set_job(event, job)
-    else:
-        _HEAD.take(event, (name, uuid, subclass, job))
+    _HEAD.take(event, _HEAD.values_of(head))
     return event
 
 

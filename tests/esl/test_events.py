@@ -140,6 +140,23 @@ def test_a_field_read_late_never_raises(value: bytes) -> None:
     assert isinstance(event.context, str)
 
 
+@given(st.dictionaries(st.sampled_from(sorted(FIELDS)), st.text(max_size=40), max_size=12), st.booleans())
+def test_a_compact_event_gives_what_its_json_holds(values: dict[str, str], escaped: bool) -> None:
+    held = {"Event-Name": "DTMF", **values}
+    event = decode(json.dumps(held, separators=(",", ":"), ensure_ascii=escaped).encode())
+    for header, field in FIELDS.items():
+        text = held.get(header, "")
+        assert getattr(event, field) == (text if field == "body" else clean(text))
+
+
+@pytest.mark.parametrize("nasty", ['","Unique-ID":"evil', ',"Unique-ID":"evil', "\\", '\\","Unique-ID":"evil', ","])
+def test_no_value_can_pass_for_a_header(nasty: str) -> None:
+    data = json.dumps({"Event-Name": "DTMF", "a": nasty, nasty: nasty, "z": ""}, separators=(",", ":")).encode()
+    assert decode(data).uuid == ""
+    with_uuid = data[:-1] + b',"Unique-ID":"u"}'
+    assert decode(with_uuid).uuid == "u"
+
+
 @given(st.dictionaries(st.sampled_from(sorted(FIELDS)), st.text(max_size=40), max_size=12))
 def test_any_text_comes_through_less_control_characters(values: dict[str, str]) -> None:
     event = decode(json.dumps(values).encode())

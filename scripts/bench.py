@@ -1,0 +1,69 @@
+"""Runs the measurements of ``bench_*.py`` and prints each figure beside its reference of the same run.
+
+Machines differ and are noisy, so what counts is the ratio; the microseconds are there to be read with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import sys
+from typing import Any
+
+PARTS = {
+    "decode": "an event, against greenswitch's own parser",
+    "history": "questions to the history, as it grows a hundredfold",
+}
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures were measured on, and how busy it was beside them."""
+    return {"cores": os.cpu_count(), "load": round(os.getloadavg()[0], 2), "python": platform.python_version()}
+
+
+def measure(part: str) -> dict[str, Any]:
+    """Run one part; its figures stand under ``figures`` or ``questions``, each with its ``ratio``."""
+    result: dict[str, Any] = importlib.import_module(f"bench_{part}").run()
+    result["ratio"] = result.get("ratio", result.get("worst"))
+    return result
+
+
+def table(part: str, result: dict[str, Any]) -> str:
+    """Return the figures of one part in columns."""
+    figures: dict[str, dict[str, Any]] = result.get("figures") or result["questions"]
+    lines = [f"{part}: {PARTS[part]}"]
+    for name, figure in figures.items():
+        values = "  ".join(f"{key} {_shown(value)}" for key, value in figure.items() if key != "ratio")
+        lines.append(f"  {name:<32} {figure['ratio']:>7}  {values}")
+    verdict = "met" if result["passed"] else "NOT MET"
+    return "\n".join([*lines, f"  {'ratio':<32} {result['ratio']:>7}  limit {result['limit']}: {verdict}", ""])
+
+
+def _shown(value: Any) -> str:
+    return " / ".join(f"{size}: {each}" for size, each in value.items()) if isinstance(value, dict) else str(value)
+
+
+def main() -> int:
+    """Run what was asked for; 0 when every ratio is met, else 1."""
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("--only", choices=PARTS, metavar="NAME", help=f"one part: {', '.join(PARTS)}")
+    parser.add_argument("--json", action="store_true", help="print the JSON alone")
+    asked = parser.parse_args()
+    results: dict[str, Any] = {}
+    for part in [asked.only] if asked.only else PARTS:
+        results[part] = measure(part)
+        if not asked.json:
+            print(table(part, results[part]), flush=True)
+    passed = all(result["passed"] for result in results.values())
+    if asked.json:
+        print(json.dumps({"machine": machine(), "passed": passed, "parts": results}, indent=2))
+    else:
+        print(", ".join(f"{key} {value}" for key, value in machine().items()))
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
