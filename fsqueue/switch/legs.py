@@ -343,7 +343,7 @@ class Core:
     def _caller_ended(self, caller: CallerLeg, cause: str, event: Event | None) -> None:
         """In this order: a member who was handed on is somebody's other call before his own call is over."""
         waited = caller.phase in ("handed", "waiting") and caller.uuid not in self._talks.by_caller
-        self._talks.caller_gone(caller, cause)
+        self._talks.caller_gone(caller, handed_on=cause == "ATTENDED_TRANSFER" or _handed_on(event))
         if cause == "ATTENDED_TRANSFER" and waited:
             self._replace(caller, cause)
         else:
@@ -360,3 +360,8 @@ class Core:
                 ctx.emit(CallerGone(ctx.leg(caller.uuid), cause))
 
         ctx.after(REPLACED_SECONDS, nobody_came)
+
+
+def _handed_on(event: Event | None) -> bool:
+    """Whether a hang-up was a transfer: with hangup_after_bridge its cause is NORMAL_CLEARING, only the disposition tells (measured)."""
+    return event is not None and event.endpoint_disposition in ("ATTENDED_TRANSFER", "BLIND_TRANSFER")

@@ -274,8 +274,8 @@ class Talks:
         if self.by_caller.get(talk.caller) is not talk:
             self._forget(talk)
 
-    def caller_gone(self, caller: CallerLeg, cause: str) -> None:
-        """The caller's leg has ended: his member's leg ends too, unless he was handed on to somebody."""
+    def caller_gone(self, caller: CallerLeg, *, handed_on: bool) -> None:
+        """The caller's leg has ended: his member's leg ends too, unless that one was *handed on* to somebody by a transfer."""
         talk = self.by_caller.pop(caller.uuid, None)
         if talk is None:
             return
@@ -284,7 +284,7 @@ class Talks:
             if talk.connected and talk.phase == "back":
                 self._ctx.emit(TalkEnded(talk.call, talk.offer, talk.why))
             self._forget(talk)
-        elif talk.phase == "up" and cause == "ATTENDED_TRANSFER":
+        elif talk.phase == "up" and handed_on:
             talk.phase = "left"
             self._ctx.emit(OtherCall(self._ctx.leg(talk.leg), talk.member, present=True))
         else:

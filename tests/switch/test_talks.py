@@ -323,11 +323,19 @@ def test_an_arrival_by_transfer_does_not_wait_for_ever_for_who_sent_it() -> None
     assert [type(i) for i in b.wait(0.6)] == [Arrived]
 
 
-def test_a_member_whose_caller_was_handed_on_to_somebody_else_is_not_free() -> None:
+@pytest.mark.parametrize(
+    ("cause", "disposition"),
+    [
+        ("ATTENDED_TRANSFER", ""),
+        pytest.param("NORMAL_CLEARING", "ATTENDED_TRANSFER", id="the-talk-had-stood"),
+        pytest.param("NORMAL_CLEARING", "BLIND_TRANSFER", id="the-caller-sent-him-on"),
+    ],
+)
+def test_a_member_whose_caller_was_handed_on_to_somebody_else_is_not_free(cause: str, disposition: str) -> None:
     b = up(3)
-    assert b.see("CHANNEL_HANGUP", CALLER, hangup_cause="ATTENDED_TRANSFER") == [
+    assert b.see("CHANNEL_HANGUP", CALLER, hangup_cause=cause, endpoint_disposition=disposition) == [
         OtherCall(leg(U), "anna", present=True),
-        CallerGone(leg(), "ATTENDED_TRANSFER"),
+        CallerGone(leg(), cause),
     ]
     assert not b.texts("uuid_kill")
     assert b.see("CHANNEL_HANGUP", U) == [
