@@ -50,8 +50,7 @@ def attended(world: World, leg: Leg, consulted: Leg) -> None:
     consulted.variables["endpoint_disposition"] = "ATTENDED_TRANSFER"
     world.say(consulted, "CHANNEL_UNBRIDGE", bridging.pair(talk))
     running.stop(consulted)
-    consulted.state = "CS_PARK"
-    world.say(consulted, "CHANNEL_PARK")
+    _let_go(world, consulted)
     world.unhold(leg)
     other = _leave(world, leg, bridge)
     hangups.complete(world, leg)
@@ -59,6 +58,16 @@ def attended(world: World, leg: Leg, consulted: Leg) -> None:
     joined = bridging.Bridge(other, colleague, by_command=True)
     joined.soft = True
     bridging.connect(world, joined)
+
+
+def _let_go(world: World, consulted: Leg) -> None:
+    """End the leg of the consultation: at once where its bridge was to be its end, else after a second in park."""
+    if consulted.variables.get("hangup_after_bridge") == "true":
+        hangups.hang_up(world, consulted, "NORMAL_CLEARING")
+        hangups.complete(world, consulted)
+        return
+    consulted.state = "CS_PARK"
+    world.say(consulted, "CHANNEL_PARK")
     world.agenda.after(1.0, partial(hangups.hang_up, world, consulted, "ATTENDED_TRANSFER"))
 
 

@@ -79,14 +79,15 @@ class _Ring:
     answered: float = FOREVER
     over: float = FOREVER
     with_leg: str = ""
+    with_since: float = FOREVER
     connected: float = FOREVER
     alone: float = FOREVER
     by_phone: bool = False
 
     def talk(self, until: float) -> Span:
-        """Return when somebody was heard, an empty stretch if nobody was."""
+        """Return when the last one who was heard was heard, an empty stretch if nobody was."""
         stop = min(self.over, until)
-        return (min(self.connected, stop), stop)
+        return (min(self.with_since, stop), stop)
 
 
 def violations(
@@ -145,7 +146,8 @@ def _rings(ordered: Sequence[Sighting]) -> list[_Ring]:
             ring.answered = seen.t
         elif seen.what == "connected":
             ring.connected = min(ring.connected, seen.t)
-            ring.with_leg = seen.peer_leg or seen.peer
+            if ring.with_leg != (seen.peer_leg or seen.peer):
+                ring.with_leg, ring.with_since = seen.peer_leg or seen.peer, seen.t
             ring.alone = FOREVER
         elif seen.what == "alone":
             ring.alone = min(ring.alone, seen.t)
@@ -309,7 +311,7 @@ def _taken_away(calls: Sequence[_Call], rings: Sequence[_Ring]) -> Iterable[Viol
         talks = call.talks(FOREVER)
         for (one, _), (two, span) in pairwise(talks):
             first, second = by_leg.get(one), by_leg.get(two)
-            if first is None or second is None or first.by_phone or second.shown != call.who:
+            if first is None or second is None or first is second or first.by_phone or second.shown != call.who:
                 continue
             if second.answered <= first.over and abs(first.over - span[0]) <= 1.0:
                 words = f"{first.who} was cut off, {second.who} got him too"
