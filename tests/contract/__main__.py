@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
+import tests.contract.scenarios_people  # noqa: F401  (its scenarios register themselves)
 from tests.contract.freeswitch import NotInstalledError, find
 from tests.contract.lab import Board, EmbeddedBoard, RealBoard
 from tests.contract.runner import Result, run, skipped

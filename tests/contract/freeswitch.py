@@ -44,6 +44,14 @@ MODULES: tuple[str, ...] = (
     "dptools",
 )
 MODULES += ("dialplan_xml", "voicemail", "local_stream", "tone_stream", "sndfile", "native_file", "say_en")
+COLLEAGUES = f"""<extension name="colleague">
+<condition field="destination_number" expression="^(10[0-9][0-9])$">
+<action application="set" data="hangup_after_bridge=true"/>
+<action application="bridge" data="user/$1@{DOMAIN}"/>
+</condition>
+</extension>"""
+"""The site's own way from one desk to another, in its context `default`."""
+
 RTP_PORTS = 400
 """RTP ports of one instance: two a leg, so 200 legs at a time, which is more than a scenario has."""
 
@@ -393,12 +401,7 @@ def _site(extensions: str) -> str:
 </context>
 <context name="default">
 {first}
-<extension name="colleague">
-<condition field="destination_number" expression="^(10[0-9][0-9])$">
-<action application="set" data="hangup_after_bridge=true"/>
-<action application="bridge" data="user/$1@{DOMAIN}"/>
-</condition>
-</extension>
+{COLLEAGUES}
 {extensions}
 </context>
 </include>

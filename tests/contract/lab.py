@@ -23,18 +23,21 @@ import gevent
 
 from fsqueue.config.model import Configuration
 from fsqueue.config.reading import load
+from fsqueue.control.client import Client
+from fsqueue.control.protocol import Members
 from fsqueue.facts import dialplan_facts
+from fsqueue.simswitch.actors import Caller as SimCaller
 from fsqueue.simswitch.actors import Phone as SimPhone
 from fsqueue.simswitch.dialplan import Dialplan as SimDialplan
 from fsqueue.simswitch.people import CallerScript, PhoneScript, Sighting
 from fsqueue.simswitch.shell import Shell
 from fsqueue.simswitch.world import Config, World
 from fsqueue.switch.dialplan import render, render_entry
-from tests.contract.freeswitch import DOMAIN, PASSWORD, Dialplan, FreeSwitch
+from tests.contract.freeswitch import COLLEAGUES, DOMAIN, PASSWORD, Dialplan, FreeSwitch
 from tests.contract.media import Media
 from tests.contract.people import Caller, Notebook, Phone
 from tests.contract.rawesl import Switch
-from tests.contract.sip import Account
+from tests.contract.sip import Account, Leg
 
 Record = dict[str, Any]
 
@@ -76,6 +79,21 @@ class Board(Protocol):
 
     def caller(self, script: CallerScript) -> None:
         """Let a caller dial now."""
+
+    def hold(self, who: str) -> None:
+        """Let a user (his phone's talk) or a caller put the other side on hold."""
+
+    def resume(self, who: str) -> None:
+        """Let a user or a caller come back from hold."""
+
+    def transfer(self, who: str, to: str) -> None:
+        """Let a user or a caller send the other side to an extension, blind."""
+
+    def join(self, who: str, consulted: str) -> None:
+        """Let a user send the other side, attended, to whom he has called meanwhile as the caller `consulted`."""
+
+    def hang_up(self, who: str) -> None:
+        """Let a user or a caller hang up."""
 
     def headers(self, user: str) -> list[tuple[str, str]]:
         """All SIP headers of the INVITEs that a user's phones have got; nothing where there is no SIP."""
@@ -201,6 +219,11 @@ class Lab:
             raise FailedError(f"one call, but {len(ends)} ends: {ends}")
         return ends[0]
 
+    def members(self) -> dict[str, str]:
+        """Each member's state as the daemon shows it to people now."""
+        shown = Client(self.folder / "control.sock").get(Members, "members")
+        return {member.id: member.state for member in shown.members}
+
     def daemon_log(self, lines: int = 60) -> str:
         """The end of the daemon's log."""
         return "\n".join(self._log_lines()[-lines:])
@@ -305,6 +328,44 @@ class RealBoard:
         self._callers.append(caller)
         caller.start()
 
+    def hold(self, who: str) -> None:
+        """Put the other side on hold by a re-INVITE."""
+        self._leg(who).hold()
+
+    def resume(self, who: str) -> None:
+        """Come back from hold by a re-INVITE."""
+        self._leg(who).unhold()
+
+    def transfer(self, who: str, to: str) -> None:
+        """Send a REFER. Raises FailedError when it isn't accepted."""
+        _accepted(self._leg(who).refer(to))
+
+    def join(self, who: str, consulted: str) -> None:
+        """Send a REFER with Replaces. Raises FailedError when it isn't accepted."""
+        other = self._leg(consulted)
+        _accepted(self._leg(who).refer(other.dialled, other))
+
+    def hang_up(self, who: str) -> None:
+        """Send a BYE, or a CANCEL."""
+        self._leg(who).hang_up()
+
+    def vanish(self, caller: str) -> None:
+        """Take a caller's network away: no BYE, no RTP, no answer to anything."""
+        self._leg(caller).finish("NETWORK_GONE", "himself")
+        next(one for one in reversed(self._callers) if one.who == caller).close()
+
+    def originate(self, dial: str, application: str) -> None:
+        """Have the switch itself call, in the background."""
+        assert self._esl is not None
+        self._esl.send(f"bgapi originate {dial} {application}")
+
+    def _leg(self, who: str) -> Leg:
+        """The call that a user's phone has answered, or the newest one of a caller."""
+        if who in self._phones:
+            talks = [leg for leg in self._phones[who].legs if leg.answered.is_set() and not leg.over.is_set()]
+            return talks[0]
+        return next(one for one in reversed(self._callers) if one.who == who).leg
+
     def headers(self, user: str) -> list[tuple[str, str]]:
         """All headers of the INVITEs that a user's phones have got."""
         return [header for invite in self._phones[user].invites for header in invite]
@@ -342,6 +403,7 @@ class EmbeddedBoard:
         )
         self._shell = Shell(self._world)
         self._phones: dict[str, list[SimPhone]] = {}
+        self._callers: dict[str, SimCaller] = {}
 
     @property
     def esl(self) -> int:
@@ -360,6 +422,7 @@ class EmbeddedBoard:
         dialplan.include(render(facts))
         for context in facts.entry_contexts:
             dialplan.include(render_entry(facts), context)
+        dialplan.include(f"<include>{COLLEAGUES}</include>", "default")
         self._world.dialplan = dialplan
         self._shell.start()
 
@@ -380,8 +443,46 @@ class EmbeddedBoard:
     def caller(self, script: CallerScript) -> None:
         """Let a caller dial now."""
         self._shell.settle()
-        self._world.call(script)
+        caller = self._world.call(script)
+        self._callers[caller.who] = caller
         self._shell.settle()
+
+    def hold(self, who: str) -> None:
+        """Put the other side on hold."""
+        self._shell.settle()
+        self._hand(who).hold()
+        self._shell.settle()
+
+    def resume(self, who: str) -> None:
+        """Come back from hold."""
+        self._shell.settle()
+        self._hand(who).resume()
+        self._shell.settle()
+
+    def transfer(self, who: str, to: str) -> None:
+        """Send the other side to an extension, blind."""
+        self._shell.settle()
+        self._hand(who).transfer(to)
+        self._shell.settle()
+
+    def join(self, who: str, consulted: str) -> None:
+        """Send the other side to whom the user has called."""
+        self._shell.settle()
+        self._talking(who).join(self._callers[consulted])
+        self._shell.settle()
+
+    def hang_up(self, who: str) -> None:
+        """Hang up."""
+        self._shell.settle()
+        self._hand(who).hang_up()
+        self._shell.settle()
+
+    def _hand(self, who: str) -> SimPhone | SimCaller:
+        return self._talking(who) if who in self._phones else self._callers[who]
+
+    def _talking(self, user: str) -> SimPhone:
+        """The one of a user's phones that has answered."""
+        return next(one for one in self._phones[user] if any(ring.answered for ring in one.rings))
 
     def headers(self, user: str) -> list[tuple[str, str]]:
         """There is no SIP here."""
@@ -398,6 +499,11 @@ class EmbeddedBoard:
     def stop(self) -> None:
         """Stop time."""
         self._shell.stop()
+
+
+def _accepted(code: int) -> None:
+    if code != 202:
+        raise FailedError(f"REFER: {code} where 202 was expected")
 
 
 def _free_port() -> int:

@@ -152,6 +152,11 @@ class Caller:
         self._talking = self._impatient = False
         self._talks = 0
 
+    @property
+    def who(self) -> str:
+        """His number; a colleague's `user@domain`."""
+        return self.script.user or self.script.number
+
     def start(self) -> None:
         """Dial now; returns at once."""
         self.leg.heard, self.leg.ended = self._heard, self._ended
@@ -204,7 +209,7 @@ class Caller:
         self._saw("gone", detail=f"{self.leg.cause} by {self.leg.by}")
 
     def _saw(self, what: CallerSaw, **more: str) -> None:
-        self.book.caller(self.leg, self.script.user or self.script.number, what, **more)
+        self.book.caller(self.leg, self.who, what, **more)
 
 
 def _press(leg: Leg, digits: str) -> list[str]:

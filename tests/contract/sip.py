@@ -200,7 +200,7 @@ class Endpoint:
 class Leg:
     """One call of one endpoint, from either side.
 
-    `id` is its Call-ID. `peer` and `shown` are the number and the name of the other side's From or To as they came. `answered` and
+    `id` is its Call-ID. `dialled` is the extension that it called, if it did. `peer` and `shown` are the number and the name of the other side's From or To as they came. `answered` and
     `over` are gevent events; `cause` and `by` say how it ended. `heard` is called when what it hears changes, `ended` once at its end.
     """
 
@@ -209,7 +209,7 @@ class Leg:
         self.endpoint, self.id, self.user = endpoint, call_id, user
         self.tag = secrets.token_hex(4)
         self.local = self.remote = self.target = ""
-        self.peer = self.shown = ""
+        self.peer = self.shown = self.dialled = ""
         self.invite = Message()
         self.answered, self.acknowledged, self.over = event.Event(), event.Event(), event.Event()
         self.cause = self.by = self.reason = ""
@@ -237,6 +237,7 @@ class Leg:
         leg = cls(endpoint, f"{secrets.token_hex(10)}@127.0.0.1", number)
         leg.local = f"{quoted(name)} <sip:{number}@{domain}>;tag={leg.tag}"
         leg.remote = f"<sip:{to}@{domain}>"
+        leg.dialled = to
         leg.target = f"sip:{to}@127.0.0.1:{endpoint.server[1]}"
         endpoint.legs[leg.id] = leg
         return leg

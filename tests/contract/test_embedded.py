@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import tests.contract.scenarios_people  # noqa: F401  (its scenarios register themselves)
 from tests.contract.scenarios import SCENARIOS
 
 AT_ONCE = 4
