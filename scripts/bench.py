@@ -15,6 +15,7 @@ from typing import Any
 
 PARTS = {
     "decode": "an event, against greenswitch's own parser",
+    "engine": "an offer, as line, members and groups grow",
     "history": "questions to the history, as it grows a hundredfold",
 }
 
