@@ -6,9 +6,12 @@ Beside `scenarios`, which has a call's way from the hand-over to its end.
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 from fsqueue.simswitch.people import Reaction, Sighting
-from tests.contract.lab import Lab
+from tests.contract.freeswitch import DOMAIN
+from tests.contract.lab import Lab, RealBoard
 from tests.contract.rawesl import Switch
 from tests.contract.scenarios import (
     ANNA,
@@ -26,6 +29,8 @@ from tests.contract.scenarios import (
 )
 
 TALKS = Reaction(after=0.5, talk=3.0)
+SAMPLE_MENU = Path(__file__).parent.parent.parent / "dialplan" / "sample-ivr.xml"
+MENU_NUMBER = "48221234500"
 WINDOW = 4.0
 """Seconds of a window in `config`: two rings of two seconds."""
 
@@ -379,3 +384,150 @@ def _answered_only_by_a_member(lab: Lab, how: str) -> None:
     lab.saw(caller, "connected", peer=at(ANNA))
     lab.saw(caller, "gone")
     check(lab.ended()["reason"] == "answered", "answered")
+
+
+@scenario("A call that its site calls important is rung for before earlier ones (L1)")
+def importance_from_the_dialplan(lab: Lab) -> None:
+    lab.start(config(), phone(ANNA, Reaction(after=0.5, talk=4.0)), phone(JAN, registered=False))
+    talking = lab.call(SALES, number="600100201")
+    lab.saw(talking, "connected", peer=at(ANNA))
+    ordinary = lab.call(SALES, number="600100202")
+    lab.saw(ordinary, "music")
+    urgent = lab.call(SALES, number="600100203", variables={"fsqueue_priority": "10"})
+    first, second = lab.saw(urgent, "connected", 12.0), lab.saw(ordinary, "connected", 20.0)
+    check(first.t < second.t, "the ordinary caller was connected first")
+    lab.saw(ordinary, "gone", 12.0)
+    reasons(lab, 3)
+
+
+@scenario("To all: the next caller rings when the first has been answered, not before (D4)")
+def to_all_rings_for_one_caller_at_a_time(lab: Lab) -> None:
+    lab.start(config('distribution = "to-all"'), phone(ANNA, Reaction(after=2.0, talk=4.0)), phone(JAN, SILENT))
+    first = lab.call(SALES, number="600100201")
+    lab.saw(at(JAN), "ringing", peer=first)
+    second = lab.call(SALES, number="600100202", patience=5.0)
+    connected = lab.saw(first, "connected", peer=at(ANNA))
+    rang = lab.saw(at(JAN), "ringing", peer=second)
+    check(
+        rang.t >= connected.t - 0.2, f"rang for the second {connected.t - rang.t:.1f} s before the first was answered"
+    )
+    lab.saw(second, "gone", 12.0)
+    lab.saw(first, "gone", 12.0)
+    reasons(lab, 2)
+
+
+# --- steps and their failing cases
+
+
+@scenario("Who has waited for as long as the group allows is sent away, and what rings for him stops (U4)")
+def waited_long_enough(lab: Lab) -> None:
+    lab.start(config("max_wait_seconds = 7"), phone(ANNA, SILENT), phone(JAN, SILENT))
+    caller = lab.call(SALES)
+    dialled = lab.saw(caller, "dialled")
+    rang = lab.saw(at(JAN), "ringing")
+    gone = lab.saw(caller, "gone", detail="by the switch")
+    check(6.8 < gone.t - dialled.t < 8.0, f"gone after {gone.t - dialled.t:.1f} s where he may wait 7")
+    stopped = lab.saw(at(JAN), "cancelled")
+    check(stopped.t > rang.t, "his phone had rung")
+    check(lab.ended()["reason"] == "timed_out", f"ended as {lab.ended()['reason']}")
+
+
+@scenario("A mailbox that does not exist ends the call as a failed step, never in silence (S3)")
+def voicemail_without_a_mailbox(lab: Lab) -> None:
+    step = f'action = "voicemail"\nmailbox = "9999@{DOMAIN}"'
+    lab.start(config(step=step), phone(ANNA, registered=False), phone(JAN, registered=False))
+    caller = lab.call(SALES, patience=10.0)
+    lab.saw(caller, "gone", 12.0, detail="by the switch")
+    check(lab.ended()["reason"] == "step_failed", f"ended as {lab.ended()['reason']}")
+
+
+@scenario("A forward to somebody who can't be reached ends the call as not answered (S2)")
+def forward_to_nobody(lab: Lab) -> None:
+    lab.start(config(step=_forward("")), phone(ANNA, registered=False), phone(JAN, registered=False))
+    caller = lab.call(SALES)
+    lab.saw(caller, "gone", 12.0, detail="by the switch")
+    check(lab.ended()["reason"] == "no_answer", f"ended as {lab.ended()['reason']}")
+
+
+@scenario("A forward shows the company's own number where the step says so (S2)")
+def forward_with_the_companys_number(lab: Lab) -> None:
+    text = with_telephony(config(step=_forward('caller_id = "own"')), 'caller_id_number = "48221000000"')
+    away = phone(ANNA, registered=False), phone(JAN, registered=False)
+    lab.start(text, *away, phone(OLA, TALKS))
+    caller = lab.call(SALES)
+    seen = lab.saw(at(OLA), "ringing")
+    check(seen.peer == "48221000000", f"the forward shows {seen.peer}")
+    lab.saw(caller, "gone")
+    check(lab.ended()["reason"] == "forwarded", "forwarded")
+
+
+@scenario("Who finds a full group is sent where its full step says (S1)")
+def full_goes_to_another_group(lab: Lab) -> None:
+    full = '[groups.sales.full]\naction = "group"\ngroup = "support"'
+    lab.start(config("max_waiting = 1", more=full), phone(ANNA, SILENT), phone(JAN, SILENT), phone(OLA, TALKS))
+    first = lab.call(SALES, number="600100201", patience=7.0)
+    lab.saw(first, "music")
+    second = lab.call(SALES, number="600100202")
+    lab.saw(second, "connected", peer=at(OLA))
+    lab.saw(second, "gone")
+    lab.saw(first, "gone")
+    check(reasons(lab, 2) == ["answered", "abandoned"], str(reasons(lab, 2)))
+
+
+@scenario("A member who has not taken several offers in a row is paused, and rung no more (M1)")
+def paused_after_offers_not_taken(lab: Lab) -> None:
+    text = config().replace('name = "Anna"\n', 'name = "Anna"\npause_after = 2\n')
+    lab.start(text, phone(ANNA, BUSY), phone(JAN, SILENT, registered=False))
+    caller = lab.call(SALES, patience=12.0)
+    lab.saw(at(ANNA), "refused", times=2)
+    lab.saw(caller, "gone", 15.0, detail="by himself")
+    rung = len(lab.sightings(at(ANNA), "ringing"))
+    check(rung == 2, f"Anna was rung {rung} times")
+    duties = [one["duty"] for one in lab.records("MemberChanged") if one["member"] == "anna" and one.get("duty")]
+    check(duties[-1:] == ["paused"], f"Anna's duty went {duties}")
+    lab.ended()
+
+
+# --- a menu before the groups
+
+
+@scenario("A caller reaches a group by a key of the sample menu (N2)", real_only="the embedded switch has no menus")
+def menu_leads_to_a_group(lab: Lab) -> None:
+    lab.start(config(), phone(ANNA, TALKS), phone(JAN, registered=False))
+    assert isinstance(lab.board, RealBoard)
+    _install_menu(lab.board)
+    caller = lab.call(MENU_NUMBER, keys=((2.0, "1"),), patience=20.0)
+    lab.saw(caller, "connected", peer=at(ANNA))
+    lab.saw(caller, "gone")
+    check(lab.ended()["reason"] == "answered", "answered")
+
+
+def _install_menu(board: RealBoard) -> None:
+    """Do what the sample's first lines tell the site to do. Our phones send keys by SIP INFO: `dtmf_type` lets them in."""
+    folder = board.switch.folder
+    (folder / "sounds" / "ivr").mkdir(parents=True, exist_ok=True)
+    shutil.copy(folder / "music" / "default" / "tune.wav", folder / "sounds" / "ivr" / "company.wav")
+    (folder / "conf" / "ivr_menus").mkdir()
+    shutil.copy(SAMPLE_MENU, folder / "conf" / "ivr_menus" / "company.xml")
+    menus = '<configuration name="ivr.conf"><menus>\n<X-PRE-PROCESS cmd="include" data="ivr_menus/*.xml"/>\n</menus></configuration>'
+    _put_after(folder / "conf" / "freeswitch.xml", '<section name="configuration">', menus)
+    extension = f"""
+<extension name="company-menu">
+<condition field="destination_number" expression="^{MENU_NUMBER}$">
+<action application="set" data="sound_prefix={folder}/sounds"/>
+<action application="set" data="dtmf_type=info"/>
+<action application="answer"/>
+<action application="sleep" data="500"/>
+<action application="ivr" data="company"/>
+</condition>
+</extension>
+"""
+    _put_after(folder / "conf" / "dialplan" / "site.xml", '<context name="public">', extension)
+    with Switch(board.esl, board.password) as switch:
+        check(switch.api("reloadxml").startswith("+OK"), "the switch takes the menu")
+
+
+def _put_after(place: Path, mark: str, text: str) -> None:
+    whole = place.read_text()
+    check(mark in whole, f"{place.name} has {mark}")
+    place.write_text(whole.replace(mark, f"{mark}\n{text}", 1))
