@@ -62,6 +62,8 @@ class Run:
     """Callers whom somebody transferred."""
     scripts: Sequence[CallerScript] = ()
     end: float | None = None
+    tolerance: float = TOLERANCE
+    """Seconds between two sightings of one thing; more where the machine's own time counts."""
     excused: list[Span] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -115,7 +117,7 @@ def judge(run: Run) -> list[Wrong]:
 
 
 def _seen(run: Run) -> Iterable[Wrong]:
-    for one in violations(_ours(run.sightings), tolerance=TOLERANCE, end=run.end, patience=LONGEST_BRIDGE):
+    for one in violations(_ours(run.sightings), tolerance=run.tolerance, end=run.end, patience=LONGEST_BRIDGE):
         if not _excused(run, one):
             yield Wrong(kind=one.kind, t=one.t, who=one.who, detail=one.detail)
 
@@ -126,7 +128,7 @@ def _ours(sightings: Sequence[Sighting]) -> list[Sighting]:
     A colleague who is no member is rung by the site's own dialplan. Dialling a code is no call of one's own (P1) until
     somebody is heard.
     """
-    strangers = tuple(f"{name}@example.com" for name in COLLEAGUES)
+    strangers = tuple(f"{name}@lab" for name in COLLEAGUES)
     codes: dict[str, bool] = {}
     kept = []
     for seen in sorted(sightings, key=lambda one: one.t):
@@ -152,7 +154,7 @@ def _excused(run: Run, one: Violation) -> bool:
         if found is not None and one.who in run.handed and float(found[1]) < RESCUE:
             # Sent to us out of a talk while nobody was there to take him: the dialplan rescues him.
             return overlaps(run.excused, one.t, one.t + float(found[1]))
-        return found is not None and longest_outside(joined(run.slow), one.t, one.t + float(found[1])) < TOLERANCE
+        return found is not None and longest_outside(joined(run.slow), one.t, one.t + float(found[1])) < run.tolerance
     if one.kind == "lost caller" and one.t in run.restarts:
         return True
     if one.kind not in FORGIVEN:
@@ -161,7 +163,7 @@ def _excused(run: Run, one: Violation) -> bool:
         return overlaps(run.excused, one.t, one.t)  # the ring itself is what was wrong
     found = _SECONDS.search(one.detail)
     length = float(found[1]) if found else 0.0
-    slack = TOLERANCE + (LONGEST_BRIDGE if one.kind == "nobody on the line" else 0.0)
+    slack = run.tolerance + (LONGEST_BRIDGE if one.kind == "nobody on the line" else 0.0)
     return longest_outside(run.excused, one.t, one.t + length) <= slack
 
 
@@ -289,7 +291,7 @@ def _truthful(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
         answered = [end for end in ends if end.reason in ANSWERED]
         if answered and not call.talks:
             yield Wrong(kind="not true", t=call.dialled, who=call.who, detail="recorded as answered, heard nobody")
-        long = [(a, b) for a, b in call.talks if b - a > 2.5 + TOLERANCE]
+        long = [(a, b) for a, b in call.talks if b - a > 2.5 + run.tolerance]
         seen = long and not overlaps(run.excused, long[0][0] - 1.0, long[0][1]) and call.who not in run.handed
         if seen and ends and not answered:
             detail = f"talked {long[0][1] - long[0][0]:.1f} s, recorded as {ends[-1].reason} ({ends[-1].detail})"
@@ -306,8 +308,8 @@ def _order(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
         line = [call for call in calls.values() if call.to == group and call.who not in run.handed]
         for later in line:
             for rang, _, phone in later.rung:
-                earlier = _passed_over(line, later, rang, phone, limit, offered)
-                if earlier is not None and not overlaps(run.excused, rang - TOLERANCE, rang):
+                earlier = _passed_over(line, later, rang, phone, limit, offered, run.tolerance)
+                if earlier is not None and not overlaps(run.excused, rang - run.tolerance, rang):
                     detail = f"rung at {phone} before {earlier.who}, who waited {rang - earlier.dialled:.1f} s"
                     yield Wrong(kind="order", t=rang, who=later.who, detail=detail)
 
@@ -325,13 +327,19 @@ def _offered(run: Run) -> dict[tuple[str, str], bool]:
 
 
 def _passed_over(
-    line: Sequence[Call], later: Call, at: float, phone: str, limit: float, offered: dict[tuple[str, str], bool]
+    line: Sequence[Call],
+    later: Call,
+    at: float,
+    phone: str,
+    limit: float,
+    offered: dict[tuple[str, str], bool],
+    tolerance: float,
 ) -> Call | None:
     for earlier in line:
         if earlier.music is None or earlier.music >= later.dialled:
             continue
-        waits = earlier.waits(at - TOLERANCE) and earlier.waits(at + TOLERANCE)
-        busy = any(a <= at + TOLERANCE and at - TOLERANCE <= b for a, b, _ in earlier.rung)
+        waits = earlier.waits(at - tolerance) and earlier.waits(at + tolerance)
+        busy = any(a <= at + tolerance and at - tolerance <= b for a, b, _ in earlier.rung)
         had = (earlier.leg, phone) in offered or any(a <= at and who == phone for a, _, who in earlier.rung)
         if waits and not busy and not had and at < earlier.dialled + limit - 7.0:
             return earlier

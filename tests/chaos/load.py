@@ -10,15 +10,16 @@ from fsqueue.simswitch.actors import Caller, Phone
 from fsqueue.simswitch.people import CallerScript, PhoneScript, Reaction, Sighting
 from fsqueue.simswitch.world import World
 
-CONFIG = """
+HEAD = """
 [switches.main]
 host = "127.0.0.1"
-port = {port}
+port = 8021
 password = "ClueCon"
-[listen]
-dialplan = "127.0.0.1:{listen}"
+"""
+
+CONFIG = """
 [telephony]
-domain = "example.com"
+domain = "lab"
 login_code = "*41"
 logout_code = "*42"
 {members}
@@ -39,7 +40,7 @@ rings = 2
 pickup = true
 [groups.support.unanswered]
 action = "voicemail"
-mailbox = "1000@example.com"
+mailbox = "1001@lab"
 [groups.reception]
 extension = "7003"
 distribution = "to-all"
@@ -75,9 +76,9 @@ NUMBERS = ("+48221234561", "+48221234562", "+48221234563", "+48221234564")
 RECEPTION, LINE = NUMBERS[2], NUMBERS[3]
 EXTENSIONS = ("7001", "7002", "7003", "7004")
 MEMBERS = 11
-COLLEAGUES = ("1020", "1021")
+COLLEAGUES = ("1019", "1020")
 """Extensions of people who are no members: whatever rings them is none of our doing."""
-LINE_PHONES = tuple(f"{1000 + n}@example.com" for n in (9, 10, 11))
+LINE_PHONES = tuple(f"{1000 + n}@lab" for n in (9, 10, 11))
 
 SITE = """
 <context name="default">
@@ -85,7 +86,7 @@ SITE = """
     <condition field="destination_number" expression="^(10[0-9][0-9])$">
       <action application="set" data="call_timeout=15"/>
       <action application="set" data="hangup_after_bridge=true"/>
-      <action application="bridge" data="user/$1@example.com"/>
+      <action application="bridge" data="user/$1@lab"/>
     </condition>
   </extension>
   <extension name="outside">
@@ -98,25 +99,25 @@ SITE = """
 """
 
 
-def configuration(port: int = 8021, listen: int = 8084) -> Configuration:
-    """Return the groups and members of every run."""
-    checked = check_text(text(port, listen), "chaos.toml")
+def configuration() -> Configuration:
+    """Return the groups and members of every run, with a switch that is nowhere."""
+    checked = check_text(HEAD + text(), "chaos.toml")
     if checked.configuration is None:
         raise ValueError("\n".join(str(problem) for problem in checked.problems))
     return checked.configuration
 
 
-def text(port: int, listen: int) -> str:
-    """Return the configuration as a file has it."""
+def text() -> str:
+    """Return groups, members and numbers as a file has them."""
     members = "\n".join(
-        f'[members.m{n}]\nextension = "{1000 + n}"\ndial = "user/{1000 + n}@example.com"' for n in range(1, MEMBERS + 1)
+        f'[members.m{n}]\nextension = "{1000 + n}"\ndial = "user/{1000 + n}@lab"' for n in range(1, MEMBERS + 1)
     )
-    return CONFIG.format(port=port, listen=listen, members=members)
+    return CONFIG.format(members=members)
 
 
 def phone_of(member: str) -> str:
     """Return how sightings call the phone of *member*."""
-    return f"{1000 + int(member[1:])}@example.com" if member else ""
+    return f"{1000 + int(member[1:])}@lab" if member else ""
 
 
 def phone_scripts(rng: Random) -> list[PhoneScript]:
@@ -124,11 +125,11 @@ def phone_scripts(rng: Random) -> list[PhoneScript]:
     return [
         PhoneScript(
             user=str(1000 + n),
-            domain="example.com",
+            domain="lab",
             reactions=tuple(_reaction(rng) for _ in range(50)),
             contacts=2 if n % 4 == 2 else 1,
         )
-        for n in (*range(1, MEMBERS + 1), 20, 21)
+        for n in (*range(1, MEMBERS + 1), 19, 20)
     ]
 
 

@@ -10,7 +10,6 @@ import msgspec
 from fsqueue.engine.engine import Engine
 from fsqueue.engine.messages import CallEnded
 from fsqueue.simswitch.dialplan import Dialplan
-from fsqueue.simswitch.world import Config
 from fsqueue.virtual.site import Site
 
 from . import load
@@ -49,7 +48,7 @@ class Report(msgspec.Struct, kw_only=True):
 def run(seed: int, faults: int, hours: float = 0.0, on_engine: Callable[[Engine], None] | None = None) -> Report:
     """Do *faults* faults, in *hours* hours of the callers' time (0: as long as they take)."""
     rng = Random(seed)
-    site = Site(load.configuration(), seed, config=Config(mailboxes=("1000@example.com",)), on_engine=on_engine)
+    site = Site(load.configuration(), seed, on_engine=on_engine)
     _site_dialplan(site.world.dialplan)
     people = load.People(site.world, Random(rng.random()), gap=CALL_GAP)
     gap = hours * 3600.0 / max(1, faults) if hours else FAULT_GAP
