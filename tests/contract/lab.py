@@ -366,6 +366,10 @@ class RealBoard:
             return talks[0]
         return next(one for one in reversed(self._callers) if one.who == who).leg
 
+    def code(self, number: str) -> int:
+        """The final SIP code of a caller's last INVITE (200 answered, 486 busy …); 0 while there is none."""
+        return next(caller.code for caller in reversed(self._callers) if caller.script.number == number)
+
     def headers(self, user: str) -> list[tuple[str, str]]:
         """All headers of the INVITEs that a user's phones have got."""
         return [header for invite in self._phones[user].invites for header in invite]

@@ -53,6 +53,14 @@ def heard_on_hold(lab: Lab) -> list[str]:
     return [row["application_data"] for row in rows if row["application"] == "playback"]
 
 
+def told(lab: Lab, caller: str, code: int) -> None:
+    """Hold that a caller's phone was refused with this SIP code; the embedded switch speaks no SIP and has the cause alone."""
+    board = lab.board
+    if isinstance(board, RealBoard):
+        lab.until(lambda: board.code(caller), 2.0, f"{caller}'s INVITE has its final response")
+        check(board.code(caller) == code, f"{caller} was told {board.code(caller)}, not {code}")
+
+
 # --- limits and ends
 
 
@@ -63,6 +71,7 @@ def full_is_busy(lab: Lab) -> None:
     lab.saw(first, "music")
     second = lab.call(SALES, number="600100202")
     lab.saw(second, "gone", 4.0, detail="USER_BUSY by the switch")
+    told(lab, second, 486)
     check(not lab.sightings(second, "answered"), "he was answered before he was refused")
     lab.saw(first, "gone", detail="by himself")
     check(reasons(lab, 2) == ["full", "abandoned"], str(reasons(lab, 2)))
@@ -73,6 +82,7 @@ def nobody_there_is_unavailable(lab: Lab) -> None:
     lab.start(config(step='action = "hangup"'), phone(ANNA, registered=False), phone(JAN, registered=False))
     caller = lab.call(SALES)
     lab.saw(caller, "gone", 5.0, detail="SUBSCRIBER_ABSENT by the switch")
+    told(lab, caller, 480)
     check(not lab.sightings(caller, "answered"), "he was answered before he was refused")
     check(lab.ended()["reason"] == "offline", "offline")
 
