@@ -120,6 +120,35 @@ def blind_transfer_by_the_caller(lab: Lab) -> None:
     free(lab, "anna", "ola")
 
 
+@scenario("A member whom his caller transfers to a colleague talks on, and is not free until that is over")
+def blind_transfer_by_the_caller_to_a_colleague(lab: Lab) -> None:
+    caller = talking_with_anna(lab)
+    lab.board.transfer(caller, OLA)
+    lab.saw(at(OLA), "connected", peer=at(ANNA))
+    check(ends(lab, 1)[0]["reason"] == "answered", "the caller's own call is over")
+    gevent.sleep(1.5)
+    check(state(lab, "anna") != "available", "Anna talks with Ola, and counts as available")
+    check(state(lab, "ola") != "available", "Ola talks with Anna, and counts as available")
+    lab.board.hang_up(ANNA)
+    free(lab, "anna", "ola")
+
+
+@scenario(
+    "A caller who is transferred in the first second of a talk doesn't come back to us after his talk with the colleague"
+)
+def blind_transfer_at_once(lab: Lab) -> None:
+    lab.start(config(), phone(ANNA, TALKS), phone(JAN, registered=False), phone(OLA, Reaction(after=0.4, talk=2.5)))
+    caller = lab.call(SALES)
+    lab.saw(caller, "connected", peer=at(ANNA))
+    gevent.sleep(0.6)
+    lab.board.transfer(ANNA, OLA)
+    lab.saw(caller, "connected", peer=at(OLA))
+    lab.saw(caller, "gone", detail="by the switch")
+    check(len(lab.sightings(caller, "connected")) == 2, "he was connected twice, and to nobody else")
+    check([(end["reason"], end["member"]) for end in ends(lab, 1)] == [("answered", "anna")], "it was Anna's call")
+    free(lab, "anna", "ola")
+
+
 @scenario("A member who asks a colleague first and then joins the two is free, and the colleague isn't")
 def attended_transfer_to_a_colleague(lab: Lab) -> None:
     caller = talking_with_anna(lab)

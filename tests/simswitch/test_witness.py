@@ -153,6 +153,36 @@ def test_two_phones_that_hear_one_caller_keep_him() -> None:
     assert kinds(*GOOD, *thief) == ["two phones keep one caller"]
 
 
+def test_a_phone_that_came_back_from_hold_has_not_taken_the_caller_from_itself() -> None:
+    seen = (
+        *GOOD[:5],
+        caller(3.1, "connected", peer="1001@lab", peer_leg="m1"),
+        phone(3.1, "connected", peer_leg="c"),
+        caller(5, "music"),
+        caller(6, "connected", peer="1001@lab", peer_leg="m1"),
+        phone(6.5, "ended", detail="NORMAL_CLEARING by the switch"),
+        caller(6.5, "gone", detail="NORMAL_CLEARING by himself"),
+    )
+    assert kinds(*seen) == []
+
+
+def test_a_colleague_who_was_asked_first_keeps_the_caller_only_from_when_they_are_joined() -> None:
+    asked = {"who": "1003@lab", "leg": "m3", "peer": "1001"}
+    seen = (
+        caller(8, "dialled", who="1001@lab", leg="a"),
+        phone(9, "ringing", **asked),
+        phone(10, "answered", **asked),
+        caller(10.1, "connected", who="1001@lab", leg="a", peer="1003@lab", peer_leg="m3"),
+        phone(10.1, "connected", peer_leg="a", **asked),
+        caller(20, "gone", who="1001@lab", leg="a", detail="NORMAL_CLEARING by the switch"),
+        phone(20.05, "connected", peer_leg="c", **asked),
+        caller(20.05, "connected", peer="1003@lab", peer_leg="m3"),
+        phone(25, "ended", detail="NORMAL_CLEARING by the switch", **asked),
+        caller(25, "gone", detail="NORMAL_CLEARING by himself"),
+    )
+    assert kinds(*GOOD[:-1], *seen) == []
+
+
 def test_a_colleague_who_picks_up_a_call_that_a_phone_has_keeps_it_too() -> None:
     colleague = (
         caller(4, "dialled", who="1002@lab", leg="p"),
