@@ -541,3 +541,42 @@ def _put_after(place: Path, mark: str, text: str) -> None:
     whole = place.read_text()
     check(mark in whole, f"{place.name} has {mark}")
     place.write_text(whole.replace(mark, f"{mark}\n{text}", 1))
+
+
+@scenario("No more forwards stand at a time than the file allows: the next caller's is not taken (S2)")
+def forwards_are_capped(lab: Lab) -> None:
+    away = phone(ANNA, registered=False), phone(JAN, registered=False)
+    lab.start(with_telephony(config(step=_forward("")), "max_forwards = 1"), *away, phone(OLA, TALKS))
+    first = lab.call(SALES, number="600100201")
+    lab.saw(first, "connected", peer=at(OLA))
+    second = lab.call(SALES, number="600100202")
+    lab.saw(second, "gone", 5.0, detail="by the switch")
+    check(len(lab.sightings(at(OLA), "ringing")) == 1, "a second forward was dialled")
+    lab.saw(first, "gone")
+    check(sorted(reasons(lab, 2)) == ["forwarded", "no_answer"], str(reasons(lab, 2)))
+
+
+@scenario("A caller who hangs up while his forward rings is abandoned, and it stops (S2)")
+def abandoned_while_the_forward_rings(lab: Lab) -> None:
+    away = phone(ANNA, registered=False), phone(JAN, registered=False)
+    lab.start(config(step=_forward("")), *away, phone(OLA, SILENT))
+    caller = lab.call(SALES, patience=2.0)
+    lab.saw(at(OLA), "ringing")
+    gone = lab.saw(caller, "gone", detail="by himself")
+    check(lab.saw(at(OLA), "cancelled").t - gone.t < 1.0, "the forward rang on")
+    check(lab.ended()["reason"] == "abandoned", f"ended as {lab.ended()['reason']}")
+
+
+@scenario("A member who is logged out may still pick a colleague's call up, and stays logged out (P1)")
+def pickup_by_one_who_is_logged_out(lab: Lab) -> None:
+    text = with_telephony(config(), 'logout_code = "*42"')
+    lab.start(text, phone(ANNA, TALKS), phone(JAN, SILENT))
+    dial_code(lab, "*42")
+    caller = lab.call(SALES, number="600100201")
+    lab.saw(at(JAN), "ringing", peer=caller)
+    lab.call("*8", number=ANNA, name="Anna", user=at(ANNA), talk=3.0)
+    lab.saw(at(ANNA), "connected", peer=caller)
+    lab.saw(at(JAN), "cancelled", detail="completed elsewhere")
+    end = lab.ended()
+    check((end["reason"], end["member"]) == ("answered", "anna"), str(end))
+    check(not lab.sightings(at(ANNA), "ringing"), "Anna was rung")
