@@ -17,7 +17,7 @@ from tests.esl import captures
 LIMIT = 20.0
 """At least so many times as fast as greenswitch."""
 
-ROUNDS = 25
+ROUNDS = 40
 
 
 def bodies() -> list[bytes]:

@@ -217,6 +217,7 @@ _NAMES = {
 """The names seen most, which need no looking at; where the subclass comes first, none of them stands at that place."""
 
 _NAME, _UUID = _KEYS["name"], _KEYS["uuid"]
+_UUID_LENGTH = len(_UUID)
 _set_data, _set_name, _set_uuid = _SET["_data"], _SET["name"], _SET["uuid"]
 _new = Event.__new__
 
@@ -228,9 +229,12 @@ def _value_of(data: bytes, key: bytes) -> str | None:
     quote has a backslash before it, and the quote that ends a text is followed by no letter.
     """
     at = 0 if data.startswith(key[1:], 1) else data.find(key)
-    if at < 0:
-        return ""
-    at += len(key) + 1
+    return _text_at(data, at + len(key)) if at >= 0 else ""
+
+
+def _text_at(data: bytes, at: int) -> str | None:
+    """Return the text whose opening quote is at *at*; None if it isn't plain printable ASCII."""
+    at += 1
     end = data.find(b'"', at)
     value = data[at:end]
     if end < 0 or data[at - 1] != _QUOTE or not value.isascii():
@@ -251,7 +255,8 @@ def decode(data: bytes) -> Event:
     """
     if data.startswith(_COMPACT) and data.endswith(b"}"):
         name = _NAMES.get(data[_NAME_AT : data.find(b'"', _NAME_AT)]) or _value_of(data, _NAME)
-        uuid = _value_of(data, _UUID)
+        at = data.find(_UUID)  # never the first header
+        uuid = _text_at(data, at + _UUID_LENGTH) if at >= 0 else ""
         if name is not None and uuid is not None:
             event = _new(Event)
             _set_data(event, data)
