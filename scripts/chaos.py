@@ -40,11 +40,11 @@ def main(words: list[str]) -> int:
     """Do one run; return 0 when nothing was violated, 1 otherwise."""
     chosen = arguments(words)
     if chosen.sockets:
-        from tests.chaos import socket_run
+        from tests.chaos import socket_run  # noqa: PLC0415 - gevent and processes, for this way alone
 
         return _told(socket_run.run(chosen.seed, chosen.minutes))
     if chosen.freeswitch:
-        from tests.chaos import freeswitch_run
+        from tests.chaos import freeswitch_run  # noqa: PLC0415
 
         return _told(freeswitch_run.run(chosen.freeswitch, chosen.seed, chosen.kills))
     how = cast(AbstractContextManager[None], broken.WAYS[chosen.broken]() if chosen.broken else nullcontext())
