@@ -261,9 +261,9 @@ def _run(loaded: Loaded, configuration: Configuration, state: str | None) -> int
         log.error("can't listen for the dialplan at %s: %s; change listen.dialplan or end who has it", address, error)
         return EXIT_FAILED
     log.info("fsqueue takes calls at %s", configuration.listen.dialplan)
-    history = HistoryProcess(daemon.state)
+    history = HistoryProcess(daemon.state, configuration.daemon.history_days)
     history.start()
-    control = _offer_control(desk)
+    control = _offer_control(desk, control_settings(configuration, loaded.path.parent))
     notifier = Notifier()
     notifier.ready(daemon.switches_in_words())
     attending = gevent.spawn(attend, notifier, lambda: daemon.owner.progress, daemon.switches_in_words)
@@ -312,9 +312,21 @@ def _reload(desk: DaemonDesk) -> None:
         log.warning("%s", each)
 
 
-def _offer_control(desk: DaemonDesk) -> ControlServer | None:
+def control_settings(configuration: Configuration, base: Path) -> ControlSettings:
+    """Return where control is offered, and to whom; relative paths begin at *base*."""
+    control = configuration.control
+    return ControlSettings(
+        socket=listening_socket(),
+        group=control.group or "",
+        tcp=control.tcp or "",
+        read_tokens=base / control.read_tokens_file if control.read_tokens_file else None,
+        full_tokens=base / control.full_tokens_file if control.full_tokens_file else None,
+    )
+
+
+def _offer_control(desk: DaemonDesk, settings: ControlSettings) -> ControlServer | None:
     """Listen for control. Where that fails calls go on all the same: nobody's call may depend on who watches it."""
-    server = ControlServer(desk, ControlSettings(socket=listening_socket()))
+    server = ControlServer(desk, settings)
     gevent.spawn(desk.recall)
     try:
         server.start()

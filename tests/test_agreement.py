@@ -75,7 +75,7 @@ def test_status_missed_report_api_and_the_phones_themselves_count_the_same(
     noon: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(demo_module, "Daemon", WholeDaemon)
-    demo = Demo(Settings(calls=CALLS, phones=40, speed=50.0))
+    demo = Demo(Settings(calls=CALLS, phones=40, speed=25.0))
     demo.start()
     daemon = demo.daemon
     assert isinstance(daemon, WholeDaemon)

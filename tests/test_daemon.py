@@ -21,7 +21,7 @@ from gevent.server import StreamServer
 from fsqueue.clock import Clock
 from fsqueue.config import check_text
 from fsqueue.config.model import Configuration
-from fsqueue.daemon import Daemon, lately, split_address
+from fsqueue.daemon import Daemon, control_settings, lately, split_address
 from fsqueue.engine.messages import CallEnded, Checkpoint, Record
 from fsqueue.facts import dialplan_facts
 from fsqueue.simswitch.dialplan import Dialplan
@@ -223,6 +223,20 @@ def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
+
+
+def test_control_is_offered_where_the_file_says_and_its_paths_begin_beside_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FSQUEUE_SOCKET", str(tmp_path / "c.sock"))
+    text = '[control]\ngroup = "staff"\ntcp = "127.0.0.1:8086"\nread_tokens_file = "r"\nfull_tokens_file = "/etc/f"\n'
+    configuration = check_text(text, "x").configuration
+    assert configuration is not None
+    found = control_settings(configuration, tmp_path)
+    assert (found.socket, found.group, found.tcp) == (tmp_path / "c.sock", "staff", "127.0.0.1:8086")
+    assert (found.read_tokens, found.full_tokens) == (tmp_path / "r", Path("/etc/f"))
+    bare = control_settings(Configuration(), tmp_path)
+    assert (bare.group, bare.tcp, bare.read_tokens, bare.full_tokens) == ("", "", None, None)
 
 
 def test_all_problems_of_a_file_stop_the_start_at_once(tmp_path: Path) -> None:

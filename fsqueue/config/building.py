@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from fsqueue.config.model import Configuration, Daemon, Group, Listen, Member, Number, Switch, Telephony
+from fsqueue.config.model import Configuration, Control, Daemon, Group, Listen, Member, Number, Switch, Telephony
 from fsqueue.config.shape import Row, Shaped
 from fsqueue.engine.model import Distribution, Forward, HangUp, Step, ToGroup, Voicemail, Wait
 
@@ -21,6 +21,7 @@ def build(shaped: Shaped) -> Configuration:
     """The configuration that the file means."""
     return Configuration(
         daemon=msgspec.convert(shaped.single["daemon"].values, Daemon),
+        control=msgspec.convert(shaped.single["control"].values, Control),
         switches={key: _switch(row) for key, row in shaped.keyed["switches"].items()},
         listen=msgspec.convert(shaped.single["listen"].values, Listen),
         telephony=msgspec.convert(shaped.single["telephony"].values, Telephony),

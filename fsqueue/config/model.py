@@ -12,11 +12,21 @@ from fsqueue.engine.model import Distribution, Step, Wait
 
 
 class Daemon(Struct, frozen=True, kw_only=True):
-    """[daemon]: `max_calls` 1 to 100,000; `state` an absolute path, None for the usual places."""
+    """[daemon]: `max_calls` 1 to 100,000; `state` an absolute path, None for the usual places; `history_days` 0: for ever."""
 
     owner: str = "fsqueue"
     max_calls: int = 2000
     state: str | None = None
+    history_days: int = 0
+
+
+class Control(Struct, frozen=True, kw_only=True):
+    """[control]: `group` of the system, None for the daemon's own; `tcp` HOST:PORT, None for not at all; paths may be relative."""
+
+    group: str | None = None
+    tcp: str | None = None
+    read_tokens_file: str | None = None
+    full_tokens_file: str | None = None
 
 
 class Switch(Struct, frozen=True, kw_only=True):
@@ -107,6 +117,7 @@ class Configuration(Struct, frozen=True, kw_only=True):
     """The whole file; switches, members, groups and numbers in its order, by their id (numbers as written)."""
 
     daemon: Daemon = field(default_factory=Daemon)
+    control: Control = field(default_factory=Control)
     switches: dict[str, Switch] = field(default_factory=dict)
     listen: Listen = field(default_factory=Listen)
     telephony: Telephony = field(default_factory=Telephony)

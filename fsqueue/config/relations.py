@@ -256,6 +256,16 @@ def _door_is_guarded(configuration: Configuration, report: Report) -> None:
             report.error(report.item(("listen", "allow"), network), *fault)
 
 
+def _control_has_tokens(configuration: Configuration, report: Report) -> None:
+    control = configuration.control
+    files = ("read_tokens_file", "full_tokens_file")
+    if control.tcp is None or control.read_tokens_file or control.full_tokens_file:
+        return
+    if not any(report.stands(("control", name)) for name in files):
+        remedy = "name a file of tokens with read_tokens_file or full_tokens_file, or leave tcp out"
+        report.error(("control", "tcp"), "would let nobody in: there are no tokens", remedy)
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -286,6 +296,7 @@ def _contexts_differ(configuration: Configuration, report: Report) -> None:
 _CHECKS: tuple[Callable[[Configuration, Report], None], ...] = (
     _switches_differ,
     _door_is_guarded,
+    _control_has_tokens,
     _contexts_differ,
     _members_exist,
     _targets_exist,

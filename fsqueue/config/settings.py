@@ -103,6 +103,7 @@ ADDRESS = Form(rf"^(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+):{_PORT}$", "HOST:PORT, s
 NETWORK = Form(r"^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$", "an address or a network such as 10.0.0.0/24")
 CONTEXT = Form(r"^[0-9A-Za-z._-]{1,64}$", "the name of a dialplan context: letters, digits, dot, _ and -")
 FALLBACK = Form(r"^[0-9A-Za-z.*#+_-]{1,64}$", "an extension of the dialplan: letters, digits, dot, _, -, *, # and +")
+SYSTEM_GROUP = Form(r"^[A-Za-z_][A-Za-z0-9_-]{0,31}$", "the name of a group of this system")
 PATH = Form(r"^/", "an absolute path, beginning with /")
 
 # What a caller's provider can make sense of when a call ends; FreeSWITCH maps each to a SIP answer.
@@ -152,6 +153,15 @@ DAEMON = Table(
             expands=False,
             example="/var/lib/fsqueue",
         ),
+        Setting(
+            "history_days",
+            Kind.WHOLE,
+            "Calls that came longer ago are removed from history and journal; 0: never. Read at the start.",
+            default=0,
+            low=0,
+            high=36_500,
+            unit="days",
+        ),
     ),
 )
 
@@ -193,6 +203,45 @@ LISTEN = Table(
             default=(),
             form=NETWORK,
             example="10.0.0.0/24",
+        ),
+    ),
+)
+
+CONTROL_API = Table(
+    "control",
+    "Who may ask and tell the daemon, apart from root and its own user. Read at the start.",
+    (
+        Setting(
+            "group",
+            Kind.TEXT,
+            "The system's group that may use the control socket.",
+            default_words="the daemon's own",
+            form=SYSTEM_GROUP,
+            expands=False,
+            example="fsqueue",
+        ),
+        Setting(
+            "tcp",
+            Kind.TEXT,
+            "Address to offer the API at over TCP as well, with tokens; plain HTTP, so beyond loopback behind a TLS proxy.",
+            default_words="not over TCP",
+            form=ADDRESS,
+            expands=False,
+            example="127.0.0.1:8086",
+        ),
+        Setting(
+            "read_tokens_file",
+            Kind.TEXT,
+            "File of tokens that may ask, one `NAME TOKEN` a line; a relative path starts at the configuration's folder.",
+            expands=False,
+            example="/etc/fsqueue/read-tokens",
+        ),
+        Setting(
+            "full_tokens_file",
+            Kind.TEXT,
+            "File of tokens that may ask and tell.",
+            expands=False,
+            example="/etc/fsqueue/full-tokens",
         ),
     ),
 )
@@ -408,7 +457,7 @@ NUMBERS = Table(
     key=NUMBER,
 )
 
-TABLES = (DAEMON, SWITCHES, LISTEN, TELEPHONY, MEMBERS, GROUPS, NUMBERS)
+TABLES = (DAEMON, CONTROL_API, SWITCHES, LISTEN, TELEPHONY, MEMBERS, GROUPS, NUMBERS)
 
 STEP_MEANINGS = {
     "unanswered": "What is done with a call that nobody takes.",

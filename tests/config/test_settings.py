@@ -23,6 +23,7 @@ CONF = Path(__file__).parents[2] / "conf"
 STRUCTS: dict[str, type[msgspec.Struct]] = {
     "daemon": model.Daemon,
     "switches": model.Switch,
+    "control": model.Control,
     "listen": model.Listen,
     "telephony": model.Telephony,
     "members": model.Member,
