@@ -251,33 +251,33 @@ def _ends(run: Run) -> Iterable[Wrong]:
             yield Wrong(kind="ends", t=t, who=call, detail=f"{count} recorded ends")
 
 
-def _legs(run: Run) -> dict[str, list[CallEnded | None]]:
-    """Return the recorded calls' ends by the uuid of their callers' legs."""
+def _of_caller(run: Run) -> dict[str, list[CallEnded | None]]:
+    """Return the recorded calls' ends by their callers' numbers: a SIP phone does not know the switch's names of its calls."""
     of_call: dict[str, list[str]] = {}
     ends: dict[str, CallEnded] = {}
     for record, _ in run.records:
         if isinstance(record, CallOpened | Relegged):
-            of_call.setdefault(record.call, []).append(record.leg.uuid)
+            of_call.setdefault(record.call, []).append(record.caller.number)
         elif isinstance(record, CallEnded):
             ends[record.call] = record
     result: dict[str, list[CallEnded | None]] = {}
-    for call, legs in of_call.items():
-        for leg in legs:
-            result.setdefault(leg, []).append(ends.get(call))
+    for call, numbers in of_call.items():
+        for number in numbers:
+            result.setdefault(number, []).append(ends.get(call))
     return result
 
 
 def _recorded(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
     """Every caller who had a chance to be seen is in the journal; `lost` only where nobody saw his end."""
-    legs = _legs(run)
+    recorded = _of_caller(run)
     excused = joined([*run.excused, *run.unwritten])
     for call in calls.values():
         gone = call.gone if call.gone is not None else float("inf")
-        if call.leg not in legs:
+        if call.who not in recorded:
             if gone - call.dialled > 0.3 and not overlaps(excused, call.dialled - 1.0, call.dialled + RESCUE):
                 yield Wrong(kind="not recorded", t=call.dialled, who=call.who, detail=f"ended {call.by}")
             continue
-        for end in legs[call.leg]:
+        for end in recorded[call.who]:
             if end is not None and end.reason == "lost" and not overlaps(excused, gone - 1.0, gone + 0.1):
                 detail = f"recorded as lost ({end.detail}), ended {call.by} {gone - call.dialled:.1f} s after dialling"
                 yield Wrong(kind="lost", t=call.dialled, who=call.who, detail=detail)
@@ -285,9 +285,9 @@ def _recorded(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
 
 def _truthful(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
     """Who is recorded as answered heard somebody, and who talked is recorded as answered."""
-    legs = _legs(run)
+    recorded = _of_caller(run)
     for call in calls.values():
-        ends = [end for end in legs.get(call.leg, ()) if end is not None]
+        ends = [end for end in recorded.get(call.who, ()) if end is not None]
         answered = [end for end in ends if end.reason in ANSWERED]
         if answered and not call.talks:
             yield Wrong(kind="not true", t=call.dialled, who=call.who, detail="recorded as answered, heard nobody")
@@ -315,14 +315,14 @@ def _order(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
 
 
 def _offered(run: Run) -> dict[tuple[str, str], bool]:
-    """Return which callers' legs were offered to which phones, rung or not: one who was let go at once has had his turn."""
-    legs: dict[str, str] = {}
+    """Return which callers were offered to which phones, rung or not: one who was let go at once has had his turn."""
+    callers: dict[str, str] = {}
     offered: dict[tuple[str, str], bool] = {}
     for record, _ in run.records:
         if isinstance(record, CallOpened):
-            legs[record.call] = record.leg.uuid
+            callers[record.call] = record.caller.number
         elif isinstance(record, Offered):
-            offered[legs.get(record.call, ""), phone_of(record.member)] = True
+            offered[callers.get(record.call, ""), phone_of(record.member)] = True
     return offered
 
 
@@ -340,7 +340,7 @@ def _passed_over(
             continue
         waits = earlier.waits(at - tolerance) and earlier.waits(at + tolerance)
         busy = any(a <= at + tolerance and at - tolerance <= b for a, b, _ in earlier.rung)
-        had = (earlier.leg, phone) in offered or any(a <= at and who == phone for a, _, who in earlier.rung)
+        had = (earlier.who, phone) in offered or any(a <= at and who == phone for a, _, who in earlier.rung)
         if waits and not busy and not had and at < earlier.dialled + limit - 7.0:
             return earlier
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import sys
 import time
 from collections.abc import Callable
 from random import Random
@@ -160,6 +161,7 @@ class Stage:
             tolerance=TOLERANCE,
         )
         wrong = [*judge(run), *self._left_over(), *self._complaints()]
+        self._explain(wrong)
         self.lab.close()
         return Report(
             mode=mode,
@@ -174,6 +176,17 @@ class Stage:
             lost_callers=sum(one.kind in ("lost caller", "no end") for one in wrong),
             violations=wrong,
         )
+
+    def _explain(self, wrong: list[Wrong]) -> None:
+        """Show what those saw to whom something was done, and what the daemon said of them."""
+        log, sightings = self.lab.daemon_log(1_000_000).splitlines(), list(self.lab.sightings())
+        for who in dict.fromkeys(one.who for one in wrong if one.who):
+            legs = [one.leg for one in sightings if who in (one.who, one.peer)]
+            seen = [f"{one.t:.2f} {one.who} {one.what} {one.peer} {one.detail}" for one in sightings if one.leg in legs]
+            calls = [line.split()[3] for line in log if who in line and "arrived" in line]
+            lines = [line for line in log if any(call in line for call in (who, *calls))]
+            blind = [f"blind {a:.2f} to {b:.2f}" for a, b in self.blind]
+            sys.stderr.write("\n".join([f"--- {who}", *blind, *seen, *lines, ""]))
 
     def _left_over(self) -> list[Wrong]:
         found = []
