@@ -1,0 +1,122 @@
+"""What a new process makes of what a killed one left half done on the switch."""
+
+from __future__ import annotations
+
+from fsqueue.engine.messages import (
+    Answered,
+    Arrived,
+    CallerGone,
+    Connect,
+    Connected,
+    ConnectFailed,
+    OtherCall,
+    Ringing,
+    Snapshot,
+)
+from fsqueue.switch.messages import Api, LinkUp
+from fsqueue.switch.talks import LEFT_SECONDS
+
+from .bench import ANNA, CALLER, Bench, leg
+
+MEMBER = "11111111-2222-4333-8444-555555555555"
+OTHER = "11111111-2222-4333-8444-666666666666"
+
+
+def waiting_row(**fields: str) -> dict[str, str]:
+    row = {"uuid": CALLER, "direction": "inbound", "state": "CS_EXECUTE", "dest": "fsqueue-hold", "callstate": "ACTIVE"}
+    return row | {"application": "playback", "presence_data": "fsq1|pbx|call|c1|sales|1"} | fields
+
+
+def member_row(uuid: str = MEMBER, **fields: str) -> dict[str, str]:
+    row = {"uuid": uuid, "direction": "outbound", "state": "CS_CONSUME_MEDIA", "callstate": "RINGING"}
+    return row | {"presence_data": "fsq1|pbx|offer|c1.1|anna|"} | fields
+
+
+def dump(**fields: str) -> dict[str, str]:
+    found = {"Unique-ID": CALLER, "Channel-State": "CS_EXECUTE", "Answer-State": "answered"}
+    found |= {"variable_fsqueue_owner": "pbx", "variable_fsqueue_call": "c1", "variable_fsqueue_arrival": "a1"}
+    return found | fields
+
+
+def successor(*rows: dict[str, str]) -> Bench:
+    """A bench whose first snapshot shows *rows*."""
+    bench = Bench(link=False)
+    bench.rows = list(rows)
+    bench.alive = [row["uuid"] for row in rows]
+    bench.dumps = {CALLER: dump()}
+    bench.give(LinkUp("core-1"))
+    return bench
+
+
+def kinds(bench: Bench, *wanted: type) -> list[str]:
+    return [type(given).__name__ for given in bench.inputs if isinstance(given, wanted)]
+
+
+def test_a_phone_that_was_answered_while_nobody_looked_is_told_after_its_caller_is_known() -> None:
+    bench = successor(waiting_row(), member_row(callstate="ACTIVE", state="CS_PARK"))
+    assert kinds(bench, Arrived, Answered, Snapshot)[:3] == ["Arrived", "Answered", "Snapshot"]
+
+
+def test_a_phone_that_still_rings_is_told_so_that_one_nobody_knows_is_let_go() -> None:
+    bench = successor(waiting_row(), member_row())
+    assert kinds(bench, Ringing, Answered) == ["Ringing"]
+
+
+def test_the_other_phones_of_an_answered_offer_are_killed() -> None:
+    bench = successor(waiting_row(), member_row(OTHER), member_row(callstate="ACTIVE", state="CS_PARK"))
+    assert any(isinstance(c, Api) and c.text == f"uuid_kill {OTHER} LOSE_RACE" for c in bench.out)
+
+
+def test_a_talk_that_a_predecessor_connected_is_told_as_found() -> None:
+    talking = waiting_row(state="CS_SOFT_EXECUTE", application="uuid_bridge", application_data=MEMBER)
+    bench = successor(talking, member_row(callstate="ACTIVE", state="CS_EXCHANGE_MEDIA"))
+    assert [given for given in bench.inputs if isinstance(given, Connected)] == [Connected("c1", "c1.1", True)]
+    assert kinds(bench, Answered) == []
+
+
+def test_a_member_who_talks_as_a_caller_of_ours_is_on_the_phone() -> None:
+    talking = waiting_row(state="CS_SOFT_EXECUTE", application="uuid_bridge", application_data=MEMBER)
+    bench = Bench(link=False)
+    bench.answers[f"eval uuid:{CALLER}"] = "1001@lab"
+    bench.rows, bench.alive = [talking], [CALLER]
+    bench.give(LinkUp("core-1"))
+    assert OtherCall(leg(), ANNA.member, present=True) in bench.inputs
+
+
+def test_a_bridge_for_a_predecessors_leg_waits_until_what_he_said_last_is_seen() -> None:
+    bench = successor(waiting_row(), member_row(callstate="ACTIVE", state="CS_PARK"))
+    bench.out.clear()
+    bench.give(Connect(call="c1", leg=leg(), offer="c1.1"))
+    bench.wait(LEFT_SECONDS - 0.1)
+    assert not any(isinstance(c, Api) and c.text.startswith("uuid_bridge") for c in bench.out)
+    bench.wait(0.2)
+    assert any(isinstance(c, Api) and c.text == f"uuid_bridge {CALLER} {MEMBER}" for c in bench.out)
+
+
+def test_a_bridge_that_a_predecessor_said_is_not_said_again() -> None:
+    bench = successor(waiting_row(), member_row(callstate="ACTIVE", state="CS_PARK"))
+    bench.out.clear()
+    bench.give(Connect(call="c1", leg=leg(), offer="c1.1"))
+    bench.see("CHANNEL_BRIDGE", CALLER, bridge_a=CALLER, bridge_b=MEMBER)
+    bench.wait(LEFT_SECONDS + 1)
+    assert not any(isinstance(c, Api) and c.text.startswith("uuid_bridge") for c in bench.out)
+    assert kinds(bench, Connected, ConnectFailed) == ["Connected"]
+
+
+def test_a_caller_whom_only_the_engine_knows_is_gone_only_if_the_switch_says_so() -> None:
+    bench = successor()
+    bench.inputs.clear()
+    bench.alive = [CALLER]
+    bench.give(Connect(call="c1", leg=leg(), offer="c1.1"))
+    assert kinds(bench, CallerGone, ConnectFailed) == ["ConnectFailed"]
+    bench.alive = []
+    bench.give(Connect(call="c1", leg=leg(), offer="c1.1"))
+    assert kinds(bench, CallerGone, ConnectFailed) == ["ConnectFailed", "CallerGone"]
+
+
+def test_a_caller_who_has_left_his_hold_since_the_table_was_made_is_not_taken_for_waiting() -> None:
+    bench = Bench(link=False)
+    bench.rows, bench.alive = [waiting_row()], [CALLER]
+    bench.dumps = {CALLER: dump(**{"Channel-State": "CS_SOFT_EXECUTE"})}
+    bench.give(LinkUp("core-1"))
+    assert kinds(bench, Arrived) == []
