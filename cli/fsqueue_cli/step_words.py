@@ -121,6 +121,8 @@ def _forward(step: Forward, members: Container[str]) -> str:
         parts.append(f"timeout_seconds={step.timeout:g}")
     if step.key:
         parts.append(f"key={step.key}")
+    if step.prompt:
+        parts.append(f"prompt={step.prompt}")
     if step.caller_id != "caller":
         parts.append(f"caller_id={step.caller_id}")
     return ",".join(parts)

@@ -74,5 +74,6 @@ def _step(row: Row) -> Step:
         number=values.get("number", ""),
         timeout=float(values.get("timeout_seconds", 30)),
         key=values.get("key", ""),
+        prompt=values.get("prompt", ""),
         caller_id=values.get("caller_id", "caller"),
     )

@@ -86,16 +86,19 @@ def _step(occasion: str) -> Schema:
 def _variant(kind: ActionKeys, need: str | None) -> Schema:
     taken = [need, *kind.takes] if need is not None else list(kind.takes)
     if need == "member":
-        taken.remove("key")  # only a number can be asked for one
+        taken = [name for name in taken if name not in ("key", "prompt")]  # only a number can be asked for one
     properties: dict[str, Schema] = {"action": {"const": kind.action, "description": kind.meaning}}
     properties |= {setting.name: _setting(setting) for setting in STEP.settings if setting.name in taken}
-    return {
+    variant: Schema = {
         "type": "object",
         "description": kind.meaning,
         "properties": properties,
         "required": ["action"] if need is None else ["action", need],
         "additionalProperties": False,
     }
+    if {"key", "prompt"} <= set(taken):
+        variant["dependentRequired"] = {"prompt": ["key"]}
+    return variant
 
 
 def _setting(setting: Setting) -> Schema:

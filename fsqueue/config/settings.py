@@ -103,6 +103,10 @@ ADDRESS = Form(rf"^(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+):{_PORT}$", "HOST:PORT, s
 NETWORK = Form(r"^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$", "an address or a network such as 10.0.0.0/24")
 CONTEXT = Form(r"^[0-9A-Za-z._-]{1,64}$", "the name of a dialplan context: letters, digits, dot, _ and -")
 FALLBACK = Form(r"^[0-9A-Za-z.*#+_-]{1,64}$", "an extension of the dialplan: letters, digits, dot, _, -, *, # and +")
+PREFIX = Form(
+    r"^([^{}]|\{group\}|\{waited\})*$",
+    "a text in which only {group} and {waited} stand in braces, such as Sales {waited}",
+)
 SYSTEM_GROUP = Form(r"^[A-Za-z_][A-Za-z0-9_-]{0,31}$", "the name of a group of this system")
 PATH = Form(r"^/", "an absolute path, beginning with /")
 
@@ -421,7 +425,16 @@ GROUPS = Table(
             high=86_400,
             unit="seconds",
         ),
-        Setting("prefix", Kind.TEXT, "Put before the caller's name on the phones.", default="", shortest=0, longest=30),
+        Setting(
+            "prefix",
+            Kind.TEXT,
+            "Put before the caller's name on the phones; {group} is the group's name, {waited} how long the caller has waited.",
+            default="",
+            shortest=0,
+            longest=40,
+            form=PREFIX,
+            example="Sales {waited} ",
+        ),
         Setting(
             "service_level_seconds",
             Kind.WHOLE,
@@ -483,7 +496,7 @@ ACTIONS = (
         "forward",
         "One member, or a number outside, is rung.",
         needs=("member", "number"),
-        takes=("timeout_seconds", "key", "caller_id"),
+        takes=("timeout_seconds", "key", "prompt", "caller_id"),
     ),
     ActionKeys("group", "The call waits in another group, with the place that it has.", needs=("group",)),
     ActionKeys("wait", "The call waits until a member is free; only for `unanswered`.", takes=("prompt",)),
@@ -499,7 +512,13 @@ STEP = Table(
         Setting("member", Kind.TEXT, "The member who is rung.", form=IDENTIFIER, refers="members", example="jan"),
         Setting("number", Kind.TEXT, "The number that is dialled.", form=NUMBER, example="+48601234567"),
         Setting("group", Kind.TEXT, "The next group.", form=IDENTIFIER, refers="groups", example="support"),
-        Setting("prompt", Kind.TEXT, "Played once, before the wait begins.", example="/usr/share/sounds/wait.wav"),
+        Setting(
+            "prompt",
+            Kind.TEXT,
+            "With wait: played once to the caller, before the wait begins. With key: played to who is called, to say which key.",
+            default_words="with key three short tones",
+            example="/usr/share/sounds/wait.wav",
+        ),
         Setting(
             "timeout_seconds",
             Kind.WHOLE,

@@ -172,9 +172,20 @@ def _check_action(kind: ActionKeys, value: Mapping[str, object], row: Row, path:
         report.error(path, f"{kind.action} needs {one_of(kind.needs)}", f"add {one_of(_examples(kind.needs))}")
     if len(given) > 1:
         report.error((*path, given[-1]), f"both {all_of(given)} are set", "keep one of the two")
-    if "key" in value and "member" in given:
-        report.error((*path, "key"), "only a number can be asked for a key", "leave it out, or forward to a number")
+    if kind.action == "forward":
+        _check_asking(value, path, report, to_member="member" in given)
     return not kind.needs or (len(given) == 1 and given[0] in row.values)
+
+
+def _check_asking(value: Mapping[str, object], path: Path, report: Report, *, to_member: bool) -> None:
+    if to_member:
+        for name in ("key", "prompt"):
+            if name in value:
+                report.error(
+                    (*path, name), "only a number can be asked for a key", "leave it out, or forward to a number"
+                )
+    elif "prompt" in value and "key" not in value:
+        report.error((*path, "prompt"), "is played to nobody: no key is asked for", 'set key, such as key = "1"')
 
 
 def _examples(names: tuple[str, ...]) -> list[str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fsqueue.config.model import Configuration, identity
+from fsqueue.config.relations import steps
 from fsqueue.doctor.findings import Finding, fail, ok, skip, warn
 from fsqueue.doctor.probe import Case, Probe
-from fsqueue.engine.model import Wait
+from fsqueue.engine.model import Forward, Wait
 from fsqueue.switch import quoting
 from fsqueue.switch.live_dialplan import Element, read
 
@@ -70,10 +71,11 @@ def music(case: Case, probe: Probe) -> Iterator[Finding]:
 
 
 def prompts(case: Case, probe: Probe) -> Iterator[Finding]:
-    """What is said to those who wait on is there."""
+    """What is said to those who wait on, and to those who are asked for a key, is there."""
     for key, group in case.configuration.groups.items():
-        if isinstance(group.unanswered, Wait) and group.unanswered.prompt:
-            yield _playable(case, probe, "prompts", group.unanswered.prompt, f"groups.{key}.unanswered.prompt")
+        for occasion, step in steps(group):
+            if isinstance(step, Wait | Forward) and step.prompt:
+                yield _playable(case, probe, "prompts", step.prompt, f"groups.{key}.{occasion}.prompt")
 
 
 def music_of(configuration: Configuration) -> list[tuple[str, str]]:

@@ -277,6 +277,9 @@ class Ring(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     music: str = ""
     """What the caller hears when the member holds him."""
     key: str = ""
+    """What has to be pressed to accept; empty: picking up is enough."""
+    prompt: str = ""
+    """What is played to who is asked for *key*; empty: three short tones."""
     caller_id: Literal["caller", "own"] = "caller"
 
 

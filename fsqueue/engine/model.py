@@ -29,6 +29,8 @@ class Forward(msgspec.Struct, frozen=True, kw_only=True, tag="forward"):
     """Seconds the target may ring."""
     key: str = ""
     """A digit that the target has to press to accept; empty: none is asked for."""
+    prompt: str = ""
+    """What is played to who is asked for the key; empty: three short tones."""
     caller_id: Literal["caller", "own"] = "caller"
 
 
@@ -92,6 +94,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     max_wait: float = 3600.0
     """Seconds from entering until U4. Every visit has an end: 3600 unless set (`to-all` that waits: 600)."""
     prefix: str = ""
+    """Before the caller's name on the members' phones; `{group}` and `{waited}` are filled in when it is rung."""
     service_level: float = 20.0
     unanswered: Step = Wait()
     offline: Step | None = None

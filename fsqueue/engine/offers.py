@@ -15,7 +15,7 @@ from fsqueue.engine.messages import (
     Withdraw,
     WithdrawWhy,
 )
-from fsqueue.engine.model import WITHDRAWAL_LIMIT, Forward
+from fsqueue.engine.model import WITHDRAWAL_LIMIT, Forward, Group
 from fsqueue.engine.state import Call, Offer, Queue, State
 
 
@@ -54,12 +54,20 @@ def _order_ring(s: State, call: Call, offer: Offer, forward: Forward | None = No
             number=offer.number,
             timeout=offer.until - s.now,
             caller=call.caller,
-            prefix=group.prefix if group is not None and not offer.number else "",
+            prefix=_prefix(s, call, group) if group is not None and not offer.number else "",
             music=call.music,
             key=forward.key if forward is not None else "",
+            prompt=forward.prompt if forward is not None else "",
             caller_id=forward.caller_id if forward is not None else "caller",
         )
     )
+
+
+def _prefix(s: State, call: Call, group: Group) -> str:
+    """Return the group's prefix as this phone is to show it: ``{waited}`` as minutes and seconds, ``1:05``."""
+    minutes, seconds = divmod(int(max(0.0, s.now - call.joined)), 60)
+    # The group's name last: it is somebody's text, and is not searched for braces.
+    return group.prefix.replace("{waited}", f"{minutes}:{seconds:02}").replace("{group}", group.name or group.id)
 
 
 RULE_OF = {"evenly": "D2", "in-order": "D3", "to-all": "D4"}

@@ -15,14 +15,18 @@ SLACK_SECONDS = 2
 """The switch looks at its own time-out about once a second and ends up to 0.7 s early; ours decides."""
 
 
+ACCEPT_TONES = "tone_stream://%(150,100,660);loops=3"
+"""Heard by who is asked for a key where no prompt is configured: silence would tell him nothing."""
+
+
 def originate(uuid: str, contact: str, ring: Ring, facts: SwitchFacts) -> str:
     """Return the API command that rings *contact* (a dial string, inert already) as the channel *uuid*.
 
     Raises:
-        Unquotable: the prompt, the key or an id can't stand in a command.
+        Unquotable: the key or an id can't stand in a command.
     """
     variables = [*_fixed(uuid, ring, facts), *_who(facts.phones.get(ring.member)), *_shown(ring, facts)]
-    return f"originate {quoting.braces(variables)}{contact} {_then(ring, facts)}"
+    return f"originate {quoting.braces(variables)}{contact} {_then(ring)}"
 
 
 def _fixed(uuid: str, ring: Ring, facts: SwitchFacts) -> list[tuple[str, str]]:
@@ -87,11 +91,18 @@ def _caller_id(number: str, name: str) -> list[tuple[str, str]]:
     return [(name, value) for name, value in pairs if value]
 
 
-def _then(ring: Ring, facts: SwitchFacts) -> str:
+def _then(ring: Ring) -> str:
     """Return what the answered leg does: wait for its bridge, at once or after the key that accepts."""
     if not ring.key:
         return "&park()"
-    prompt = quoting.playable(facts.accept_prompt)
     end = "*" if ring.key == "#" else "#"
-    digits = f"1 1 3 5000 {end} {prompt} silence_stream://200 digit {quoting.key(ring.key)} 3000"
+    digits = f"1 1 3 5000 {end} {_prompt(ring)} silence_stream://200 digit {quoting.key(ring.key)} 3000"
     return quoting.inline(("play_and_get_digits", digits), ("park", "")) + " inline"
+
+
+def _prompt(ring: Ring) -> str:
+    """Return what asks for the key; a prompt that can't be written must not cost the call its forward."""
+    try:
+        return quoting.playable(ring.prompt)
+    except quoting.Unquotable:
+        return ACCEPT_TONES

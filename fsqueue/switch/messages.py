@@ -45,8 +45,6 @@ class SwitchFacts(msgspec.Struct, frozen=True, kw_only=True):
     logout_code: str = ""
     pause_code: str = ""
     context: str = "fsqueue"
-    accept_prompt: str = "silence_stream://500"
-    """Played to who is asked for a key."""
     lease: float = 60.0
     lease_every: float = 10.0
     snapshot_every: float = 30.0

@@ -170,16 +170,20 @@ def multiset(variables: Sequence[tuple[str, str]]) -> str:
 
 
 def inline(*applications: tuple[str, str]) -> str:
-    """Return an inline dialplan in its single quotes: ``'app:arg,app:arg'``.
+    """Return an inline dialplan in its single quotes: ``'app:arg,app:arg'``, or with commas inside ``'m:^:app:arg^app:arg'``.
 
     Raises:
-        Unquotable: an argument has a comma (it splits there, and the call is hung up) or a quote.
+        Unquotable: an argument has a quote, a backslash, ``$`` or ``^`` (where it is split, the call is hung up).
     """
     for _application, argument in applications:
-        if re.search(r"[,'\\$\x00-\x1f\x7f]", argument):
+        if re.search(r"[\^'\\$\x00-\x1f\x7f]", argument):
             raise Unquotable("an argument that can't stand in an inline dialplan")
-    steps = ",".join(f"{application}:{argument}" if argument else application for application, argument in applications)
-    return f"'{steps}'"
+    # A comma inside an argument splits it, and the call is hung up with DESTINATION_OUT_OF_ORDER; another mark can be named.
+    mark, first = ("^", "m:^:") if any("," in argument for _, argument in applications) else (",", "")
+    steps = mark.join(
+        f"{application}:{argument}" if argument else application for application, argument in applications
+    )
+    return f"'{first}{steps}'"
 
 
 def presence(*fields: str) -> str:

@@ -61,6 +61,9 @@ RULES: dict[str, Callable[[Any, Any, dict[str, Any]], bool]] = {
     "const": lambda rule, value, _: bool(value == rule),
     "enum": lambda rule, value, _: value in rule,
     "required": lambda rule, value, _: not isinstance(value, dict) or all(name in value for name in rule),
+    "dependentRequired": lambda rule, value, _: (
+        not isinstance(value, dict) or all(need in value for name in rule if name in value for need in rule[name])
+    ),
     "propertyNames": lambda rule, value, root: (
         not isinstance(value, dict) or all(not faults(rule, k, root) for k in value)
     ),

@@ -110,6 +110,8 @@ def step(setting: Setting, value: object) -> dict[str, Any]:
     row: dict[str, Any] = {"action": kind.action}
     if kind.needs and setting.name not in kind.needs:
         row["number"] = "+48601234567"
+        if setting.name == "prompt":
+            row["key"] = "1"
     return row | {setting.name: value}
 
 

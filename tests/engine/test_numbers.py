@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from fsqueue.engine import messages as m
@@ -158,3 +159,14 @@ def test_names_are_passed_on_as_they_came_and_the_prefix_apart() -> None:
     q.arrive(caller=evil)
     (ring,) = q.all(m.Ring)
     assert (ring.caller, ring.prefix) == (evil, "Sales: ")
+
+
+def test_the_prefix_tells_each_phone_the_group_and_how_long_the_caller_has_waited_when_it_is_rung() -> None:
+    named = msgspec.structs.replace(group(members=("anna", "jan"), prefix="{group} {waited} "), name="Sales {waited}")
+    q = Quick(named)
+    q.duty("jan", "out")
+    q.arrive()
+    q.advance(65)
+    q.duty("jan", "in")
+    assert [ring.prefix for ring in q.all(m.Ring)][:1] == ["Sales {waited} 0:00 "]
+    assert q.all(m.Ring)[-1].prefix == "Sales {waited} 1:05 "

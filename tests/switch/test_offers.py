@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from fsqueue.engine.messages import Answered, Caller, OfferEnded, Reach, Ringing, Withdraw
+from fsqueue.switch import dialling
 from fsqueue.switch.ids import job_uuid, leg_uuid
 from fsqueue.switch.messages import Api, BgApi, Phone, Reply, SwitchFacts
 from tests.switch.bench import FACTS, Bench
@@ -289,10 +290,29 @@ def test_an_originate_that_outlives_its_time_is_killed_and_ended() -> None:
 def test_a_key_is_asked_for_and_only_it_is_an_answer() -> None:
     b = Bench()
     b.give(b.ring(member="", number="600", key="1"))
-    assert re.search(r" 'play_and_get_digits:1 1 3 5000 # \S+ \S+ digit 1 3000,park' inline$", b.texts("originate")[0])
+    assert re.search(
+        r" 'm:\^:play_and_get_digits:1 1 3 5000 # tone_stream://\S+ \S+ digit 1 3000\^park' inline$",
+        b.texts("originate")[0],
+    )
     b.see("CHANNEL_CREATE", U)
     assert b.see("CHANNEL_ANSWER", U) == []
     assert b.see("CHANNEL_PARK", U, accept_digit="1") == [Answered("c1.1")]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "heard"),
+    [
+        ("/prompts/press,1.wav", "/prompts/press,1.wav"),
+        ("/prompts/$x", dialling.ACCEPT_TONES),
+        ("", dialling.ACCEPT_TONES),
+    ],
+)
+def test_who_is_asked_for_a_key_hears_the_steps_prompt_or_tones_where_none_can_be_played(
+    prompt: str, heard: str
+) -> None:
+    b = Bench()
+    b.give(b.ring(member="", number="600", key="1", prompt=prompt))
+    assert f" # {heard} " in b.texts("originate")[0]
 
 
 def test_keys_sent_by_sip_info_are_heard_where_one_is_asked_for() -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fsqueue.simswitch.dialplan import inline
 from fsqueue.switch import quoting
 from fsqueue.switch.quoting import Unquotable
 
@@ -113,17 +114,21 @@ def test_what_cannot_stand_in_its_place_is_refused_without_being_quoted(check: o
 
 
 @given(NASTY)
-def test_a_comma_or_quote_never_stands_in_an_inline_argument(text: str) -> None:
+def test_an_inline_argument_is_never_split(text: str) -> None:
     try:
-        inline = quoting.inline(("hangup", text))
+        written = quoting.inline(("hangup", text), ("park", ""))
     except Unquotable:
         return
-    assert inline.count("'") == 2
-    assert "," not in inline
+    assert written.count("'") == 2
+    assert inline(written) == [("hangup", text.rstrip()), ("park", "")]
 
 
 def test_inline_applications_stand_in_single_quotes() -> None:
     assert quoting.inline(("voicemail", "default lab 1001"), ("park", "")) == "'voicemail:default lab 1001,park'"
+
+
+def test_inline_applications_are_told_apart_by_another_mark_where_a_comma_belongs_to_an_argument() -> None:
+    assert quoting.inline(("playback", "a,b"), ("park", "")) == "'m:^:playback:a,b^park'"
 
 
 @pytest.mark.parametrize("bad", ["a b", "a,b", "{x}", "a\nb", "a'b"])
