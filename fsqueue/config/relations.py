@@ -7,7 +7,7 @@ from fsqueue.config.digits import check_digits
 from fsqueue.config.model import Configuration, Group, Member, identity, user_of_dial
 from fsqueue.config.problems import Path, Report, all_of, key_text, nearest, shown
 from fsqueue.config.settings import SWITCHES
-from fsqueue.engine.model import Forward, Occasion, Step, ToGroup, Wait
+from fsqueue.engine.model import Forward, Occasion, Step, ToGroup, Wait, plain_number
 
 OCCASIONS: tuple[Occasion, ...] = ("unanswered", "offline", "full", "waited")
 
@@ -122,6 +122,16 @@ def _steps_have_means(configuration: Configuration, report: Report) -> None:
             report.error(
                 (*path, "caller_id"), "there is no number of our own to show", "set telephony.caller_id_number"
             )
+
+
+def _forwards_leave(configuration: Configuration, report: Report) -> None:
+    """A forward to a number of ours comes back in, and is turned away there (S2)."""
+    ours = {plain_number(key): number.group for key, number in configuration.numbers.items()}
+    for path, step in _all_steps(configuration):
+        group = ours.get(plain_number(step.number)) if isinstance(step, Forward) and step.number else None
+        if group is not None:
+            remedy = f'write action = "group" and group = {shown(group)}'
+            report.error((*path, "number"), "is a number of our own, where the call would come back in", remedy)
 
 
 def _full_can_happen(configuration: Configuration, report: Report) -> None:
@@ -304,6 +314,7 @@ _CHECKS: tuple[Callable[[Configuration, Report], None], ...] = (
     _in_order_ends,
     _no_loops,
     _steps_have_means,
+    _forwards_leave,
     _full_can_happen,
     _phones_differ,
     _users_are_whole,

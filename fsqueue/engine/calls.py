@@ -82,8 +82,19 @@ def arrive(s: State, arrived: Arrived) -> None:
         return
     if arrived.found:
         _reopen(s, arrived)
-    else:
+    elif not _came_back(s, arrived):
         _open(s, arrived)
+
+
+def _came_back(s: State, arrived: Arrived) -> bool:
+    """Turn away a forward that surely came back to us (S2): its caller is a call already, and our hold is no answer."""
+    offer = s.offers.get(arrived.returned)
+    call = s.calls.get(offer.call) if offer is not None else None
+    if offer is None or call is None or not offer.number or not arrived.surely:
+        return False
+    visits.decide(s, call, "S2", f"forward {offer.number} came back to us and was turned away")
+    s.command(Drop(arrived.leg, "USER_BUSY"))
+    return True
 
 
 def _open(s: State, arrived: Arrived) -> None:
@@ -130,6 +141,7 @@ def _register(s: State, arrived: Arrived, call_id: str, *, number: str, priority
         music=visits.music_for(s, number),
         own_priority=priority,
         joined=joined,
+        returned=bool(arrived.returned),
     )
     s.calls[call.id] = call
     s.by_leg[call.leg] = call
@@ -146,6 +158,7 @@ def _register(s: State, arrived: Arrived, call_id: str, *, number: str, priority
             priority=priority,
             joined=joined,
             found=arrived.found,
+            returned=call.returned,
         )
     )
     return call

@@ -52,6 +52,7 @@ def _keep_call(call: Call) -> KeptCall:
         music=call.music,
         priority=call.own_priority,
         joined=call.joined,
+        returned=call.returned,
     )
     visit = VisitBegan(
         call=call.id,

@@ -106,6 +106,10 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     entered: float | None = None
     takes: str = ""
     """The waiting call that an attended transfer hands to this caller (N2)."""
+    returned: str = ""
+    """The forward's offer that this call seems to have come back from; empty for any other call (S2)."""
+    surely: bool = False
+    """With `returned`: its INVITE proves it, and not only the number that it shows."""
 
 
 class CallerGone(msgspec.Struct, frozen=True, tag=True):
@@ -375,6 +379,8 @@ class CallOpened(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     priority: int | None
     joined: float
     found: bool = False
+    returned: bool = False
+    """It may be a forward that came back in, and is not forwarded outside again (S2)."""
 
 
 class VisitBegan(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -148,6 +148,7 @@ def _opened(s: State, r: CallOpened) -> None:
         music=r.music,
         own_priority=r.priority,
         joined=r.joined,
+        returned=r.returned,
         held=True,
     )
 

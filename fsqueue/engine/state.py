@@ -82,6 +82,8 @@ class Call:
     winner: str = ""
     """The offer being connected or talked."""
     talking_since: float = 0.0
+    returned: bool = False
+    """It may itself be a forward that came back in (S2)."""
     forward: bool = False
     """Whether the winner is, or will be, a forward's target."""
     reason: Reason = "lost"

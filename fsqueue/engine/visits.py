@@ -228,12 +228,8 @@ def begin_pass(s: State, call: Call) -> None:
 
 
 def _forward(s: State, call: Call, step: Forward) -> None:
-    person = s.people.get(step.member)
-    if step.member:
-        ready = person is not None and roster.is_free(s, person, call.leg.switch)
-    else:
-        ready = not s.plan.max_forwards or s.forwards < s.plan.max_forwards
-    if not ready:
+    if why := _not_forwarded(s, call, step):
+        s.record(Decided(call=call.id, group=call.group, rule="S2", action=f"{describe_step(step)} not tried: {why}"))
         send(s, call, HangUp(CAUSES["unanswered"]), "no_answer")
         return
     call.state = "forwarding"
@@ -243,6 +239,20 @@ def _forward(s: State, call: Call, step: Forward) -> None:
     ring = s.commands.pop()
     hold(s, call)
     s.command(ring)
+
+
+def _not_forwarded(s: State, call: Call, step: Forward) -> str:
+    """Return why this forward can't be tried now; empty when it can."""
+    if step.member:
+        person = s.people.get(step.member)
+        if person is None:
+            return "there is no such member"
+        return "" if roster.is_free(s, person, call.leg.switch) else roster.describe(s, person, call.leg.switch)
+    if call.returned:
+        return "this call seems to be a forward that came back"
+    if s.plan.max_forwards and s.forwards >= s.plan.max_forwards:
+        return f"max_forwards ({s.plan.max_forwards}) reached"
+    return ""
 
 
 def send(s: State, call: Call, step: Voicemail | HangUp, reason: Reason) -> None:

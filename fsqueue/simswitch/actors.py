@@ -166,7 +166,7 @@ class Phone:
             self.user.calls += 1
         else:
             reaction = twin.reaction
-        busy = any(ring.answered for ring in self.rings)
+        busy = sum(ring.answered for ring in self.rings) >= self.user.script.lines
         if busy:
             reaction = Reaction(kind="reject", after=0, code=486, ringing=False)
         ring = _Ring(leg, reaction, acts=busy or twin is None)

@@ -118,8 +118,8 @@ def _caller(prefix: str, leg: Leg) -> EventData:
         "Channel-Created-Time": stamp(leg.created),
         "Channel-Answered-Time": stamp(leg.answered_at),
         "Screen-Bit": "true",
-        "Privacy-Hide-Name": "false",
-        "Privacy-Hide-Number": "false",
+        "Privacy-Hide-Name": str(leg.hidden).lower(),
+        "Privacy-Hide-Number": str(leg.hidden).lower(),
     }
     return {prefix + name: value for name, value in headers.items()}
 

@@ -69,6 +69,8 @@ class Leg:
     created: float
     party: Party | None = None
     variables: dict[str, str] = field(default_factory=dict)
+    hidden: bool = False
+    """The caller asked that neither his name nor his number be shown."""
 
     state: str = "CS_INIT"
     call_state: str = "DOWN"

@@ -53,6 +53,7 @@ class PhoneScript(msgspec.Struct, frozen=True, kw_only=True):
     `contacts`: how many phones are registered under the user, 1 or more. `registered`: False for one that isn't (it can register
     later). `auth`: the switch asks for its password, so calls that it makes carry `sip_auth_username`.
     `ignores`: caller numbers that this user lets ring, whatever the reactions say.
+    `lines`: how many calls each phone has at a time, 1 or more; a further one is refused as busy.
     """
 
     user: str
@@ -62,11 +63,12 @@ class PhoneScript(msgspec.Struct, frozen=True, kw_only=True):
     registered: bool = True
     auth: bool = True
     ignores: tuple[str, ...] = ()
+    lines: int = 1
 
     def __post_init__(self) -> None:
         """Refuse a phone that could not react, or that is nowhere."""
-        if not self.reactions or self.contacts < 1:
-            raise ValueError(f"{self.user}@{self.domain} needs at least one reaction and one contact")
+        if not self.reactions or self.contacts < 1 or self.lines < 1:
+            raise ValueError(f"{self.user}@{self.domain} needs at least one reaction, one contact and one line")
 
     @property
     def name(self) -> str:
@@ -88,6 +90,7 @@ class CallerScript(msgspec.Struct, frozen=True, kw_only=True):
     `keys`: digits that he presses, each with its seconds from the answer.
     `user`: `user@domain` of a colleague calling from his authenticated phone; None: an outside caller.
     `variables`: channel variables that the site's dialplan would have set before handing over, such as `fsqueue_to`.
+    `headers`: SIP headers that his INVITE has beside the usual ones, such as `Privacy`.
     """
 
     number: str
@@ -99,6 +102,7 @@ class CallerScript(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[tuple[float, str], ...] = ()
     user: str | None = None
     variables: dict[str, str] = {}
+    headers: dict[str, str] = {}
 
 
 CallerSaw = Literal["dialled", "answered", "music", "silence", "connected", "keyed", "gone"]

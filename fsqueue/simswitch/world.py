@@ -186,7 +186,8 @@ class World:
             context=self.config.inside if user else self.config.entry,
             created=self.now,
             party=caller,
-            variables=variables | script.variables,
+            variables=variables | _of_headers(script.headers) | script.variables,
+            hidden=_hidden(script.headers),
         )
 
     def picked_up(self, leg: Leg) -> None:
@@ -483,3 +484,19 @@ class World:
         self.attempts_of.clear()
         self.core = self.globals["core_uuid"] = self.new_uuid()
         self.since = self.now
+
+
+def _of_headers(headers: dict[str, str]) -> dict[str, str]:
+    """Return the variables that an INVITE's further headers become: X-… and P-…, Diversion, and History-Info by its own name."""
+    found = {}
+    for name, value in headers.items():
+        if name.startswith(("X-", "P-")) or name == "Diversion":
+            found[f"sip_h_{name}"] = value
+        elif name == "History-Info":
+            found["sip_history_info"] = value
+    return found
+
+
+def _hidden(headers: dict[str, str]) -> bool:
+    """Whether `Privacy: id` asks for neither name nor number to be shown."""
+    return "id" in headers.get("Privacy", "").split(";")

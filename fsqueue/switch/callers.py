@@ -12,7 +12,7 @@ from functools import partial
 from fsqueue.engine.messages import Announce, Arrived, Caller, CallerGone, Drop, Hold, Input, Refuse, Send, StepDone
 from fsqueue.engine.model import HangUp, Voicemail
 from fsqueue.esl.events import Event
-from fsqueue.switch import handover, quoting
+from fsqueue.switch import handover, quoting, returns
 from fsqueue.switch.context import CallerLeg, Context, Do
 from fsqueue.switch.dialplan import FALLBACK, HOLD, WHY
 from fsqueue.switch.messages import CloseSession, Execute
@@ -47,6 +47,7 @@ class Callers:
         caller = CallerLeg(event.uuid, event, session, media=event.answer_state == "answered")
         ctx.callers[event.uuid] = caller
         ctx.sessions[session] = event.uuid
+        returned, surely = returns.offer_behind(ctx, event)
         ctx.emit(
             Arrived(
                 leg=ctx.leg(event.uuid),
@@ -62,6 +63,8 @@ class Callers:
                 group=event.fsq_group,
                 number=event.fsq_number,
                 takes=takes,
+                returned=returned,
+                surely=surely,
             )
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from fsqueue.engine.messages import Caller, Ring
-from fsqueue.switch import quoting
+from fsqueue.switch import quoting, returns
 from fsqueue.switch.messages import Phone, SwitchFacts
 
 PARK_SECONDS = 20
@@ -46,6 +46,8 @@ def _fixed(uuid: str, ring: Ring, facts: SwitchFacts) -> list[tuple[str, str]]:
         *_music(ring.music),
         # Otherwise a key that a phone sends by SIP INFO is dropped, and its call is never accepted.
         *([("rtp_liberal_dtmf", "true")] if ring.key else []),
+        # By this one that comes back to us is known.
+        *([(f"sip_h_{returns.HEADER}", quoting.plain(ring.offer))] if ring.number else []),
     ]
 
 

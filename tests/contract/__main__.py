@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 import msgspec
 
-import tests.contract.scenarios_people  # noqa: F401  (its scenarios register themselves)
+import tests.contract.scenarios_people
+import tests.contract.scenarios_steps  # noqa: F401
 from tests.contract.freeswitch import NotInstalledError, find
 from tests.contract.lab import Board, EmbeddedBoard, RealBoard
 from tests.contract.runner import Result, run, skipped

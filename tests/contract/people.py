@@ -18,6 +18,10 @@ SAME_CALL_SECONDS = 0.5
 """INVITEs to several contacts of a user that come within this time are one call to him."""
 
 
+BUSY_LINE = Reaction(kind="reject", code=486, after=0, ringing=False)
+"""What a phone says whose lines are all in use."""
+
+
 class Notebook:
     """All sightings of a run, in order, and who each leg is."""
 
@@ -48,6 +52,7 @@ class Phone:
         self.script, self.book = script, book
         self.invites: list[list[tuple[str, str]]] = []
         self.legs: list[Leg] = []
+        self._lines = script.lines * script.contacts
         self._calls = 0
         self._last: tuple[float, Reaction] | None = None
         account = Account(script.user, script.domain, password)
@@ -80,7 +85,8 @@ class Phone:
     def _rung(self, leg: Leg) -> None:
         self.invites.append(leg.invite.headers)
         self.legs.append(leg)
-        reaction, first = self._reaction(leg.peer)
+        busy = sum(other.answered.is_set() and not other.over.is_set() for other in self.legs) >= self._lines
+        reaction, first = (BUSY_LINE, True) if busy else self._reaction(leg.peer)
         self._watch(leg, reaction)
         if reaction.ringing:
             leg.ringing()
@@ -171,6 +177,7 @@ class Caller:
 
     def _dial(self) -> None:
         headers = [(f"X-{name}", value) for name, value in self.script.variables.items()]
+        headers += self.script.headers.items()
         self.code = self.leg.call(headers)
         if self.code == 200:
             self._saw("answered")

@@ -224,6 +224,28 @@ def second_line_outlasts_the_talk(lab: Lab) -> None:
     free(lab, "anna", "ola")
 
 
+@scenario("A member whom a colleague calls in our talk isn't rung for the group while that second line is up (M1)")
+def second_line_from_a_colleague(lab: Lab) -> None:
+    lab.start(config(), phone(ANNA, Reaction(after=0.5), lines=2), phone(JAN, registered=False))
+    caller = lab.call(SALES)
+    lab.saw(caller, "connected", peer=at(ANNA))
+    gevent.sleep(LONG_ENOUGH)
+    colleague = lab.call(ANNA, number=OLA, name="Ola", user=at(OLA))
+    lab.saw(colleague, "connected", peer=at(ANNA))
+    lab.board.hang_up(caller)
+    ends(lab, 1)
+    check(state(lab, "anna") != "available", "Anna counts as free in a colleague's call")
+    second = lab.call(SALES, number="600100300", name="Ewa")
+    lab.saw(second, "music")
+    gevent.sleep(2.5)
+    check(len(lab.sightings(at(ANNA), "ringing")) == 2, "Anna is rung in a call of her own")
+    lab.board.hang_up(colleague)
+    lab.saw(second, "connected", peer=at(ANNA))
+    lab.board.hang_up(second)
+    ends(lab, 2)
+    free(lab, "anna")
+
+
 @scenario("A member in a colleague's direct call is not rung for a group until it is over (M1)")
 def direct_call_before_a_callers(lab: Lab) -> None:
     lab.start(config(), phone(ANNA, TALKS), phone(JAN, registered=False), phone(OLA))

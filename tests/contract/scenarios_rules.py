@@ -520,7 +520,7 @@ def _install_menu(board: RealBoard) -> None:
     (folder / "conf" / "ivr_menus").mkdir()
     shutil.copy(SAMPLE_MENU, folder / "conf" / "ivr_menus" / "company.xml")
     menus = '<configuration name="ivr.conf"><menus>\n<X-PRE-PROCESS cmd="include" data="ivr_menus/*.xml"/>\n</menus></configuration>'
-    _put_after(folder / "conf" / "freeswitch.xml", '<section name="configuration">', menus)
+    put_after(folder / "conf" / "freeswitch.xml", '<section name="configuration">', menus)
     extension = f"""
 <extension name="company-menu">
 <condition field="destination_number" expression="^{MENU_NUMBER}$">
@@ -532,12 +532,13 @@ def _install_menu(board: RealBoard) -> None:
 </condition>
 </extension>
 """
-    _put_after(folder / "conf" / "dialplan" / "site.xml", '<context name="public">', extension)
+    put_after(folder / "conf" / "dialplan" / "site.xml", '<context name="public">', extension)
     with Switch(board.esl, board.password) as switch:
         check(switch.api("reloadxml").startswith("+OK"), "the switch takes the menu")
 
 
-def _put_after(place: Path, mark: str, text: str) -> None:
+def put_after(place: Path, mark: str, text: str) -> None:
+    """Put a text after the first of a mark in a file."""
     whole = place.read_text()
     check(mark in whole, f"{place.name} has {mark}")
     place.write_text(whole.replace(mark, f"{mark}\n{text}", 1))

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-import tests.contract.scenarios_people  # noqa: F401  (its scenarios register themselves)
+import tests.contract.scenarios_people
+import tests.contract.scenarios_steps  # noqa: F401
 from tests.contract.scenarios import SCENARIOS
 
 AT_ONCE = 4

@@ -347,3 +347,53 @@ def test_a_call_sent_to_a_group_that_a_change_has_taken_away_is_not_left_without
     q.connect_fails("anna")
     q.gone(call)
     assert q.ended() == {call: "group_removed"}
+
+
+# --- a forward that comes back in
+
+
+def forwarding() -> tuple[Quick, str]:
+    """A call whose forward to a number rings."""
+    q = Quick(group(members=("anna",), rings=1, unanswered=Forward(number="600")))
+    call = q.arrive(caller=m.Caller(number="5551"))
+    q.advance(5)
+    q.ends("anna", "withdrawn")
+    assert q.rung() == {"600": call}
+    return q, call
+
+
+def test_S2_a_forward_that_surely_came_back_is_turned_away_as_busy_and_is_no_call() -> None:
+    q, call = forwarding()
+    back = q.arrive(caller=m.Caller(number="5551"), returned=q.offer("600"), surely=True)
+    assert q.now_came(m.Drop) == [m.Drop(q.leg(back), "USER_BUSY")]
+    assert [r.call for r in q.all(m.CallOpened)] == [call]
+    assert "came back" in q.decided(call)[-1][1]
+    q.ends("600", "busy")
+    q.gone(call)
+    assert q.ended() == {call: "no_answer"}
+
+
+def test_S2_a_call_that_may_be_a_forward_come_back_is_served_but_not_forwarded_outside_again() -> None:
+    q, _ = forwarding()
+    back = q.arrive(caller=m.Caller(number="5551"), returned=q.offer("600"))
+    q.advance(5)
+    q.ends("anna", "withdrawn")
+    assert [r.number for r in q.all(m.Offered)].count("600") == 1
+    q.gone(back)
+    assert q.ended() == {back: "no_answer"}
+
+
+def test_S2_a_call_that_names_an_offer_that_is_no_forward_is_a_call_like_any_other() -> None:
+    q = Quick()
+    call = q.arrive()
+    other = q.arrive(returned=q.offer("anna"), surely=True)
+    assert [r.call for r in q.all(m.CallOpened)] == [call, other]
+
+
+def test_S2_why_a_forward_was_not_tried_is_kept() -> None:
+    q = Quick(group(members=("anna",), rings=1, unanswered=Forward(member="jan")))
+    q.duty("jan", "paused")
+    call = q.arrive()
+    q.advance(5)
+    q.ends("anna", "withdrawn")
+    assert q.decided(call)[-1] == ("S2", "forward jan not tried: paused")

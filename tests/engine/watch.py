@@ -334,6 +334,9 @@ class Watch:
     def _decided(self, r: m.Decided) -> None:
         call = self.f.calls[r.call]
         check = {"U1": self._check_u1, "U2": self._check_u2, "U4": self._check_u4, "full": self._check_full}
+        if r.rule == "S2" and "turned away" in r.action:
+            self._check_came_back(call)
+            return
         if r.rule not in check:
             call.state, call.reason = "sent", call.reason or {"S2": "no_answer", "S3": "step_failed"}.get(r.rule, "")
             return
@@ -355,6 +358,15 @@ class Watch:
             call.prompted = True
             if r.rule == "U2":
                 self._next_pass(call)
+
+    def _check_came_back(self, call: SeenCall) -> None:
+        given = self.given
+        expect(isinstance(given, m.Arrived) and given.surely, "S2", "nothing says that a forward came back")
+        assert isinstance(given, m.Arrived)
+        offer = self.f.offers[given.returned]
+        expect(offer.call == call.id and offer.number, "S2", f"{offer.id} is no forward of {call.id}")
+        expect(m.Drop(given.leg, "USER_BUSY") in self.step.commands, "S2", "who came back was not turned away")
+        expect(not any(isinstance(c, m.Hold) for c in self.step.commands), "S2", "who came back was taken")
 
     def _check_u1(self, call: SeenCall) -> None:
         f = self.f

@@ -140,6 +140,8 @@ class World:
             dialled = "+" + numbers[pick % len(numbers)]
         elif way == 7 and pick % 3 == 0:
             dialled = "nowhere"
+        forwards = [phone.offer for phone in self.phones.values() if phone.state in ("asked", "ringing")]
+        returned = forwards[pick % len(forwards)] if forwards and pick % 7 == 0 else ""
         self.callers[leg] = CallerLeg(leg, f"arr{n}")
         self.give(
             m.Arrived(
@@ -150,6 +152,8 @@ class World:
                 dialled=dialled,
                 caller=m.Caller(number=str(n)),
                 priority=(None, None, None, 1, -1)[pick % 5],
+                returned=returned,
+                surely=pick % 2 == 0,
             )
         )
 
