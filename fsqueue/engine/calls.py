@@ -141,6 +141,7 @@ def _register(s: State, arrived: Arrived, call_id: str, *, number: str, priority
         music=visits.music_for(s, number),
         own_priority=priority,
         joined=joined,
+        place=joined,
         returned=bool(arrived.returned),
     )
     s.calls[call.id] = call

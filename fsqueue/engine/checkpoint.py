@@ -59,7 +59,7 @@ def _keep_call(call: Call) -> KeptCall:
         group=call.group,
         n=call.visits,
         entered=call.entered,
-        joined=call.joined,
+        joined=call.place,
         priority=call.priority,
         limit=call.limit,
     )

@@ -148,6 +148,7 @@ def _opened(s: State, r: CallOpened) -> None:
         music=r.music,
         own_priority=r.priority,
         joined=r.joined,
+        place=r.joined,
         returned=r.returned,
         held=True,
     )
@@ -157,7 +158,7 @@ def _visit(s: State, r: VisitBegan) -> None:
     call = s.calls[r.call]
     _call_off(call)
     call.state, call.group, call.visits = "waiting", r.group, r.n
-    call.entered, call.joined, call.priority, call.limit = r.entered, r.joined, r.priority, r.limit
+    call.entered, call.place, call.priority, call.limit = r.entered, r.joined, r.priority, r.limit
     call.rung, call.pass_until, call.noted, call.forward = {}, None, False, False
     call.idle_since = s.now
 

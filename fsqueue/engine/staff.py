@@ -132,7 +132,7 @@ def move(s: State, order: Move) -> None:
         # where his old place is what finds him.
         first = queue.line[0][1]
         visits.leave_line(s, call)
-        call.own_priority, call.joined = first.priority, min(call.joined, first.joined - 1e-6)
+        call.own_priority, call.place = first.priority, min(call.place, first.place - 1e-6)
     calls.call_event(s, call, "moved", calls.Event(group=order.group or call.group))
 
 

@@ -58,6 +58,8 @@ class Call:
     music: str
     own_priority: int | None
     joined: float
+    place: float = 0.0
+    """Where it stands among those of its priority: when it joined, or just before whom staff put it in front of (L1)."""
     state: str = "waiting"
     group: str = ""
     visits: int = 0
@@ -95,7 +97,7 @@ class Call:
     @property
     def key(self) -> LineKey:
         """Its place in the line."""
-        return (-self.priority, self.joined, self.id)
+        return (-self.priority, self.place, self.id)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import msgspec
 
 from fsqueue.engine import roster
@@ -95,16 +97,19 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
 
 def picture(s: State, now: float) -> Picture:
     """Return what people may see at *now* (epoch seconds)."""
+    busy = Counter(call.group for call in s.calls.values() if call.state in ("talking", "connecting"))
+    # Once for all: a look at two thousand waiting calls must not hold up the rules.
+    places = {call.id: n for queue in s.queues.values() for n, (_, call) in enumerate(queue.line, 1)}
     return Picture(
         t=now,
-        groups=tuple(_group(s, group) for group in s.queues),
+        groups=tuple(_group(s, group, busy[group]) for group in s.queues),
         members=tuple(_member(s, person) for person in s.people.values() if not person.gone),
-        calls=tuple(_call(s, call) for call in s.calls.values()),
+        calls=tuple(_call(s, call, places.get(call.id, 0)) for call in s.calls.values()),
         switches=tuple(SwitchView(id=w.id, up=w.known, core=w.core) for w in s.switches.values()),
     )
 
 
-def _group(s: State, group_id: str) -> GroupView:
+def _group(s: State, group_id: str, talking: int) -> GroupView:
     queue = s.queues[group_id]
     line = [call for _, call in queue.line]
     return GroupView(
@@ -113,7 +118,7 @@ def _group(s: State, group_id: str) -> GroupView:
         extension=queue.group.extension,
         distribution=queue.group.distribution,
         waiting=tuple(call.id for call in line),
-        talking=sum(1 for c in s.calls.values() if c.group == group_id and c.state in ("talking", "connecting")),
+        talking=talking,
         members=queue.group.members,
         online=max(queue.online.values(), default=0),
         available=max((len(free) for free in queue.free.values()), default=0),
@@ -144,11 +149,7 @@ def _member(s: State, person: Person) -> MemberView:
     )
 
 
-def _call(s: State, call: Call) -> CallView:
-    queue = s.queue_of(call)
-    position = 0
-    if queue is not None and call.state == "waiting":
-        position = 1 + next((i for i, (_, other) in enumerate(queue.line) if other is call), -1)
+def _call(s: State, call: Call, position: int) -> CallView:
     winner = s.offers.get(call.winner)
     return CallView(
         id=call.id,

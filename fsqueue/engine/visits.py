@@ -64,7 +64,7 @@ def hold(s: State, call: Call) -> None:
             music=call.music,
             dialled=call.dialled,
             priority=call.priority,
-            joined=call.joined,
+            joined=call.place,
             entered=call.entered,
             deadline=last + HOLD_MARGIN,
         )
@@ -95,7 +95,7 @@ def enter(s: State, call: Call, group: str, entered: float | None = None) -> Non
             group=group,
             n=call.visits,
             entered=call.entered,
-            joined=call.joined,
+            joined=call.place,
             priority=call.priority,
             limit=call.limit,
         )

@@ -68,7 +68,7 @@ def lose_place() -> Iterator[None]:
     real = visits.stand_in_line
 
     def stand_in_line(s: State, call: Call, queue: Queue) -> None:
-        call.joined = max(call.joined, s.now)
+        call.place = max(call.place, s.now)
         real(s, call, queue)
 
     with patch.object(visits, "stand_in_line", stand_in_line):

@@ -97,7 +97,7 @@ def l1() -> Patch:
     """Priority doesn't matter."""
 
     def key(call: Call) -> LineKey:
-        return (0, call.joined, call.id)
+        return (0, call.place, call.id)
 
     return patch.object(Call, "key", property(key))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fsqueue.engine import messages as m
 from fsqueue.engine.model import HangUp, ToGroup, Wait
 from tests.engine.dsl import ANNA, JAN, Quick, group
@@ -155,3 +157,19 @@ def test_who_stands_behind_a_full_line_is_not_in_it() -> None:
     assert q.decided(turned_away) == [("full", "hangup USER_BUSY")]
     q.gone("c002")
     assert q.decided(q.arrive()) == []
+
+
+def test_L1_a_call_moved_to_the_head_is_first_and_its_wait_still_counts_from_when_it_joined() -> None:
+    q = Quick(group(members=("anna",)), members=(ANNA,))
+    q.duty("anna", "out")
+    first = q.arrive()
+    q.advance(5)
+    second = q.arrive()
+    q.advance(5)
+    q.give(m.Move(call=second))
+    q.duty("anna", "in")
+    assert q.rung() == {"anna": second}
+    q.talk("anna")
+    (talking,) = q.all(m.Talking)
+    assert talking.waited == pytest.approx(5.0)
+    assert first not in q.ended()
