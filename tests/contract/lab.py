@@ -33,7 +33,7 @@ from fsqueue.simswitch.people import CallerScript, PhoneScript, Sighting
 from fsqueue.simswitch.shell import Shell
 from fsqueue.simswitch.world import Config, World
 from fsqueue.switch.dialplan import render, render_entry
-from tests.contract.freeswitch import COLLEAGUES, DOMAIN, PASSWORD, Dialplan, FreeSwitch
+from tests.contract.freeswitch import COLLEAGUES, DOMAIN, PASSWORD, Dialplan, FreeSwitch, NotStartedError
 from tests.contract.media import Media
 from tests.contract.people import Caller, Notebook, Phone
 from tests.contract.rawesl import Switch
@@ -302,8 +302,15 @@ class RealBoard:
     def start(self, configuration: Configuration) -> None:
         """Write its configuration and start it."""
         facts = dialplan_facts(configuration)
-        self._switch = FreeSwitch(self._program, Dialplan(ours=render(facts), entry=render_entry(facts)), self.password)
-        self._switch.start()
+        dialplan = Dialplan(ours=render(facts), entry=render_entry(facts))
+        self._switch = FreeSwitch(self._program, dialplan, self.password)
+        try:
+            self._switch.start()
+        except NotStartedError:
+            # Its ports were free when they were asked for; by the time it binds them another run may have one.
+            self._switch.close()
+            self._switch = FreeSwitch(self._program, dialplan, self.password)
+            self._switch.start()
         self._esl = Switch(self._switch.esl, self.password)
 
     def phone(self, script: PhoneScript) -> None:
