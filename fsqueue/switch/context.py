@@ -152,6 +152,8 @@ class Context:
         """The switch's clock minus ours, in seconds."""
         self.callers: dict[str, CallerLeg] = {}
         self.offers: dict[str, Offer] = {}
+        self.forwards: dict[str, Ring] = {}
+        """The offers to numbers among them, since an arrival may be one of these that came back."""
         self.phones: dict[str, tuple[Offer, PhoneLeg]] = {}
         self.jobs: dict[str, tuple[Offer, PhoneLeg]] = {}
         self.codes: dict[str, CodeLeg] = {}

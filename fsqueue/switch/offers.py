@@ -52,6 +52,8 @@ class Offers:
             return
         offer = Offer(cmd.offer, cmd.call, cmd.member, cmd)
         ctx.offers[offer.id] = offer
+        if cmd.number:
+            ctx.forwards[offer.id] = cmd
         phone = ctx.facts.phones.get(cmd.member)
         try:
             if cmd.number:
@@ -206,6 +208,7 @@ class Offers:
     def _forget(self, offer: Offer) -> None:
         """Keep only the id, so that a late command for the offer isn't taken for one about a predecessor's."""
         self._ctx.offers.pop(offer.id, None)
+        self._ctx.forwards.pop(offer.id, None)
         self._ended[offer.id] = None
         if len(self._ended) > _REMEMBERED:
             del self._ended[next(iter(self._ended))]

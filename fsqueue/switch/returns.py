@@ -29,12 +29,10 @@ def offer_behind(ctx: Context, event: Event) -> tuple[str, bool]:
     marked = ctx.offers.get(event.forward_mark)
     if marked is not None and not marked.member:
         return marked.id, True
-    for offer in ctx.offers.values():
-        ring = offer.ring
-        if ring is None or not ring.number or ring.leg.uuid == event.uuid:
-            continue
-        if same_number(event.caller_number, _shown(ring, ctx.facts.caller_id_number)):
-            return offer.id, any(same_number(ring.number, number) for number in _diverted(event))
+    for offer, ring in ctx.forwards.items():
+        shown = _shown(ring, ctx.facts.caller_id_number)
+        if ring.leg.uuid != event.uuid and same_number(event.caller_number, shown):
+            return offer, any(same_number(ring.number, number) for number in _diverted(event))
     return "", False
 
 
