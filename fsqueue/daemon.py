@@ -12,7 +12,6 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -59,6 +58,7 @@ from fsqueue.logs import LogFormat, start_logging
 from fsqueue.notify import Notifier, attend
 from fsqueue.owner import Owner
 from fsqueue.places import config_path, listening_socket, state_path
+from fsqueue.stalls import Stalls
 from fsqueue.switch.arrivals import Arrivals
 from fsqueue.switch.driver import SwitchDriver
 from fsqueue.switch.ids import CallIds
@@ -98,7 +98,8 @@ class Daemon:
             on_recovered=lambda text: log.warning("%s", text),
         )
         engine.restore(lately(folder), self.clock())
-        self.owner = Owner(engine, self.journal, self.clock, self._carry_out, self._probe)
+        stalls = Stalls()
+        self.owner = Owner(engine, self.journal, self.clock, self._carry_out, stalls)
         if log_records:
             self.owner.observe(self._log)
         calls = CallIds()
@@ -111,6 +112,7 @@ class Daemon:
                 self.owner.put,
                 clock=self.clock,
                 new_call=calls,
+                stalls=stalls,
             )
             for key, switch in configuration.switches.items()
         }
@@ -186,9 +188,6 @@ class Daemon:
             for key, driver in self._drivers.items():
                 if switch in ("", key):
                     driver.carry_out((command,))
-
-    def _probe(self, answered: Callable[[], None]) -> int:
-        return sum(driver.probe(answered) for driver in self._drivers.values())
 
     def _log(self, record: Record, _: float) -> None:
         chatty = isinstance(record, TurnUsed | Checkpoint)

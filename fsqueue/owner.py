@@ -1,8 +1,7 @@
 """The one owner of the engine: a greenlet that takes inputs in their order, and does nothing else at the same time.
 
 A step's records go to the journal first, its commands follow the journal's word that they are written. Inputs are
-drained before deadlines. After a stall nothing is decided by time until the switches have answered something sent
-after it, since what happened meanwhile is still on its way to us and comes before what the clock says.
+drained before deadlines, and after a stall (`fsqueue.stalls`) no deadline counts until the switches have been heard.
 """
 
 from __future__ import annotations
@@ -19,17 +18,12 @@ from fsqueue.clock import Clock
 from fsqueue.engine.engine import Engine
 from fsqueue.engine.messages import CaughtUp, Command, Input, Record, Stalled, Wake
 from fsqueue.journal.writer import Journal
+from fsqueue.stalls import Stalls
 
 log = logging.getLogger(__name__)
 
 TICK = 1.0
 """Real seconds that the loop sleeps at most, so that being held up shows also when nothing is due."""
-
-STALL = 1.0
-"""Real seconds that the loop may wake late before it counts as a stall of this process."""
-
-CATCH_UP = 5.0
-"""Real seconds to wait after a stall for the switches' answers; one that doesn't answer is found by its ping."""
 
 BATCH = 50
 """Inputs handled before other greenlets get their turn: the reader of the event socket must never wait for long."""
@@ -38,8 +32,6 @@ CHECKPOINT_EVERY = 20_000
 """Records between two checkpoints: a start then replays a tenth of a second's worth at most."""
 
 Observer = Callable[[Record, float], None]
-Probe = Callable[[Callable[[], None]], int]
-"""Asks every switch that is up something and calls back at each answer; returns how many were asked."""
 
 
 class Owner:
@@ -51,25 +43,27 @@ class Owner:
         journal: Journal,
         clock: Clock,
         carry_out: Callable[[tuple[Command, ...]], None],
-        probe: Probe = lambda _: 0,
+        stalls: Stalls | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin idle; `run` in a greenlet of its own."""
+        """Begin idle; `run` in a greenlet of its own. *stalls* is shared by all loops of the process."""
         self.engine = engine
         self._journal = journal
         self._clock = clock
         self._carry_out = carry_out
-        self._probe = probe
         self._monotonic = monotonic
+        self._stalls = stalls or Stalls(monotonic)
         self._inputs: deque[Input] = deque()
         self._wake = Event()
         self._observers: list[Observer] = []
         self._stopped = False
-        self._catching_up_until: float | None = None
-        """Real time (monotonic) at which a stall is taken for over, answers or not."""
+        self._stalled = False
+        """The engine was told to decide nothing."""
         self._progress = 0.0
         self._since_checkpoint = CHECKPOINT_EVERY
         """Records since the last checkpoint; the first step writes one."""
+        # Whatever was said before the last answer is in our queue by then, and is drained first.
+        self._stalls.when_over(self._wake.set)
 
     @property
     def progress(self) -> float:
@@ -102,16 +96,15 @@ class Owner:
             planned = self._monotonic() + seconds
             self._wake.wait(seconds)
             self._wake.clear()
-            late = self._monotonic() - planned
             self._progress = self._monotonic()
-            if late > STALL and self._catching_up_until is None:
-                self._stall(late)
+            self._stalls.woke(planned)
+            self._hold_still()
             self._drain()
             self._come_due()
 
     def _sleep(self) -> float:
         due = self.engine.deadline()
-        if due is None or self._catching_up_until is not None:
+        if due is None or self._stalls.catching_up():
             return TICK
         return min(TICK, max(0.0, self._clock.real(due - self._clock())))
 
@@ -123,32 +116,22 @@ class Owner:
             if handled % BATCH == 0:
                 gevent.sleep(0)
 
+    def _hold_still(self) -> None:
+        """Have the engine decide nothing while what happened in a stall is still unread."""
+        if self._stalls.catching_up() and not self._stalled:
+            self._stalled = True
+            self._take(Stalled())
+
     def _come_due(self) -> None:
-        if self._catching_up_until is not None:
-            if self._monotonic() < self._catching_up_until:
-                return
-            self._catching_up_until = None
+        self._hold_still()
+        if self._stalls.catching_up():
+            return
+        if self._stalled:
+            self._stalled = False
             self._take(CaughtUp())
         due = self.engine.deadline()
         if due is not None and due <= self._clock():
             self._take(Wake())
-
-    def _stall(self, late: float) -> None:
-        """Decide nothing until every switch has answered something that was asked now."""
-        waiting = [0]
-
-        def answered() -> None:
-            waiting[0] -= 1
-            if waiting[0] == 0 and self._catching_up_until is not None:
-                # Whatever was read before that answer is in our queue by now, and is drained first.
-                self._catching_up_until = self._monotonic()
-                self._wake.set()
-
-        waiting[0] = self._probe(answered)
-        if waiting[0]:
-            log.warning("held up for %.1f s; deciding nothing until the switches have answered", late)
-            self._take(Stalled())
-            self._catching_up_until = self._monotonic() + CATCH_UP
 
     def _take(self, given: Input) -> None:
         now = self._clock()

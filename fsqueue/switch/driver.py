@@ -1,13 +1,15 @@
 """The thin driver of one switch: queue in, core, bytes out.
 
 One greenlet owns the core; events, replies, sessions and the engine's commands reach it through one queue, so nothing is
-locked and the link's reader never waits. Inputs are taken before deadlines.
+locked and the link's reader never waits. Inputs are taken before deadlines; after a stall (`fsqueue.stalls`) no deadline
+counts until the switch has been heard.
 """
 
 from __future__ import annotations
 
 import itertools
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -26,6 +28,7 @@ from fsqueue.esl.events import Event
 from fsqueue.esl.link import Link
 from fsqueue.esl.outbound import Session
 from fsqueue.esl.reconnecting import Listener, Reconnecting, Timing
+from fsqueue.stalls import Stalls
 from fsqueue.switch import filters
 from fsqueue.switch.legs import Core
 from fsqueue.switch.messages import (
@@ -73,6 +76,12 @@ class _Up(msgspec.Struct, frozen=True):
     core: str
 
 
+class _Heard(msgspec.Struct, frozen=True):
+    """A probe's answer: everything that came before it has been handled by now."""
+
+    answered: Callable[[], None]
+
+
 class SwitchDriver:
     """Keeps one switch's link, its sessions and its core together."""
 
@@ -87,20 +96,25 @@ class SwitchDriver:
         clock: DaemonClock,
         new_call: Callable[[float], str],
         timing: Timing | None = None,
+        stalls: Stalls | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """*emit* gets the engine's inputs in order and must not wait; *new_call* is shared by all switches."""
+        """*emit* gets the engine's inputs in order and must not wait; *new_call* and *stalls* are shared by all switches."""
         self.switch = switch
         self.core = Core(switch, facts, new_call)
         self._facts = facts
         self._emit = emit
         self._clock = clock
-        self._queue: deque[Item | _Up] = deque()
+        self._queue: deque[Item | _Up | _Heard] = deque()
         self._awake = Flag()
         self._link: Link | None = None
         self._sessions: dict[str, Session] = {}
         self._closing: dict[str, Flag] = {}
         self._numbers = itertools.count(1)
         self._greenlet: gevent.Greenlet[[], None] | None = None
+        self._monotonic = monotonic
+        self._stalls = stalls or Stalls(monotonic)
+        self._stalls.watch(switch, self._probe)
         listener = Listener(on_up=self._on_up, on_down=self._on_down, on_event=self._put)
         self._reconnecting = Reconnecting(*address, password, listener, switch=switch, timing=timing)
 
@@ -152,17 +166,6 @@ class SwitchDriver:
             except EslError as fault:
                 link.drop(str(fault))
 
-    def probe(self, answered: Callable[[], None]) -> int:
-        """Ask the switch something and call *answered* when it has; return 1, or 0 if it is down."""
-        link = self._link
-        if link is None:
-            return 0
-        try:
-            link.post(commands.api("strepoch"), lambda _: answered())
-        except EslLinkDown:
-            return 0
-        return 1
-
     def attend(self, session: Session, event: Event) -> None:
         """See one of the dialplan's connections through: returns when the core, or the peer, has ended it."""
         name = f"{self.switch}-{next(self._numbers)}"
@@ -192,24 +195,43 @@ class SwitchDriver:
     def _on_down(self, _why: str) -> None:
         self._put(LinkDown())
 
-    def _put(self, item: Item | _Up) -> None:
+    def _put(self, item: Item | _Up | _Heard) -> None:
         self._queue.append(item)
         self._awake.set()
+
+    def _probe(self, answered: Callable[[], None]) -> bool:
+        """Ask the switch something; its answer takes its turn behind all that was said before it."""
+        link = self._link
+        if link is None:
+            return False
+        try:
+            link.post(commands.api("strepoch"), lambda _: self._put(_Heard(answered)))
+        except EslLinkDown:
+            return False
+        return True
 
     # -- the owner
 
     def _run(self) -> None:
         while True:
-            self._awake.wait(self._sleep())
+            seconds = self._sleep()
+            planned = self._monotonic() + seconds
+            self._awake.wait(seconds)
             self._awake.clear()
+            self._stalls.woke(planned)
             self._drain()
-            due = self.core.deadline()
-            if due is not None and due <= self._clock():
-                self._take(Tick())
+            self._come_due()
 
     def _sleep(self) -> float:
         due = self.core.deadline()
-        return LONGEST_SLEEP if due is None else min(LONGEST_SLEEP, max(0.0, self._clock.real(due - self._clock())))
+        if due is None or self._stalls.catching_up(self.switch):
+            return LONGEST_SLEEP
+        return min(LONGEST_SLEEP, max(0.0, self._clock.real(due - self._clock())))
+
+    def _come_due(self) -> None:
+        due = self.core.deadline()
+        if due is not None and due <= self._clock() and not self._stalls.catching_up(self.switch):
+            self._take(Tick())
 
     def _drain(self) -> None:
         for handled in itertools.count(1):
@@ -219,6 +241,8 @@ class SwitchDriver:
             if isinstance(item, _Up):
                 self._link = item.link
                 self._take(LinkUp(item.core))
+            elif isinstance(item, _Heard):
+                item.answered()
             else:
                 if isinstance(item, LinkDown):
                     self._link = None

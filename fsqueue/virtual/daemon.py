@@ -17,9 +17,9 @@ from fsqueue.esl import commands
 from fsqueue.esl.events import Event, channel_data
 from fsqueue.esl.framing import Frame
 from fsqueue.facts import switch_facts
-from fsqueue.owner import CATCH_UP, STALL
 from fsqueue.simswitch.session import Session
 from fsqueue.simswitch.world import World
+from fsqueue.stalls import Stalls
 from fsqueue.switch import handover
 from fsqueue.switch.codes import REFUSED_TONE, is_code
 from fsqueue.switch.ids import CallIds
@@ -74,7 +74,9 @@ class VirtualDaemon:
         self._wires: list[Wire] = []
         self._arrivals = 0
         self._since_checkpoint = CHECKPOINT_EVERY
-        self._catching_up_until: float | None = None
+        self._stalled = False
+        self.stalls = Stalls(lambda: world.now)
+        self.stalls.watch(SWITCH, self.link.probe)
         self._facts = facts
         self._take(Configure(to_plan(configuration)))
         self.link.start()
@@ -101,10 +103,9 @@ class VirtualDaemon:
         """Let a stopped one go on: what was due first, then what has come meanwhile."""
         if self._stopped_since is None or self.killed:
             return
-        late = self.world.now - self._stopped_since
-        self._stopped_since = None
-        if late > STALL:
-            self._stall()
+        planned, self._stopped_since = self._stopped_since, None
+        self.stalls.woke(planned)
+        self._hold_still()
         overdue, self._overdue = self._overdue, []
         backlog, self._backlog = self._backlog, []
         self._tick_core()
@@ -160,19 +161,20 @@ class VirtualDaemon:
         """Return when it wants to act by itself, in the world's time."""
         if self.killed or self.stopped:
             return None
-        engine = self.engine.deadline() if self._catching_up_until is None else self._catching_up_until
-        due = [when for when in (engine, self.core.deadline()) if when is not None]
+        if self.stalls.catching_up():
+            return self.stalls.until
+        if self._stalled:
+            return self.world.now
+        due = [when for when in (self.engine.deadline(), self.core.deadline()) if when is not None]
         return min(due) - self._offset if due else None
 
     def tick(self) -> None:
         """Do what is due."""
-        if self.killed or self.stopped:
+        if self.killed or self.stopped or self.stalls.catching_up():
             return
         self._tick_core()
-        if self._catching_up_until is not None:
-            if self.clock() < self._catching_up_until:
-                return
-            self._catching_up_until = None
+        if self._stalled:
+            self._stalled = False
             self._take(CaughtUp())
         due = self.engine.deadline()
         if due is not None and due <= self.clock():
@@ -180,19 +182,13 @@ class VirtualDaemon:
 
     def _tick_core(self) -> None:
         due = self.core.deadline()
-        if due is not None and due <= self.clock():
+        if due is not None and due <= self.clock() and not self.stalls.catching_up(SWITCH):
             self._give(Tick())
 
-    def _stall(self) -> None:
-        """Decide nothing until the switch has answered something sent now."""
-
-        def answered(_: str) -> None:
-            if self._catching_up_until is not None:
-                self._catching_up_until = self.clock()
-
-        if self.link.post(commands.api("strepoch"), answered):
+    def _hold_still(self) -> None:
+        if self.stalls.catching_up() and not self._stalled:
+            self._stalled = True
             self._take(Stalled())
-            self._catching_up_until = self.clock() + CATCH_UP
 
     # -- the engine
 

@@ -44,6 +44,7 @@ class VirtualLink:
         self._world, self._network, self._facts, self._give = world, network, facts, give
         self._wire: Wire | None = None
         self._slots: deque[Answer] = deque()
+        self._probes: deque[Callable[[], None]] = deque()
         self._up = False
         self._failures = 0
         self._since = 0.0
@@ -87,6 +88,13 @@ class VirtualLink:
             return False
         self._slots.append(answer)
         self._wire.send(command)
+        return True
+
+    def probe(self, answered: Callable[[], None]) -> bool:
+        """Ask the switch something and call *answered* at its answer, or when the link ends. False when there is none."""
+        if not self.post(commands.api("strepoch"), lambda _: self._probes.popleft()()):
+            return False
+        self._probes.append(answered)
         return True
 
     # -- what comes
@@ -157,6 +165,8 @@ class VirtualLink:
         self._up = False
         if was_up:
             self._give(LinkDown())
+        while self._probes:
+            self._probes.popleft()()
 
 
 def _unheard(_: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from random import Random
 from types import SimpleNamespace
@@ -36,11 +37,12 @@ from fsqueue.simswitch.dialplan import Dialplan
 from fsqueue.simswitch.people import CallerScript, PhoneScript, Reaction
 from fsqueue.simswitch.shell import Shell
 from fsqueue.simswitch.world import World
+from fsqueue.stalls import Stalls
 from fsqueue.switch.arrivals import Arrivals
 from fsqueue.switch.dialplan import DialplanFacts, render, render_entry
 from fsqueue.switch.driver import SwitchDriver
 from fsqueue.switch.ids import CallIds
-from fsqueue.switch.messages import Phone, SwitchFacts
+from fsqueue.switch.messages import Item, Out, Phone, SwitchFacts
 
 T = TypeVar("T")
 
@@ -56,6 +58,7 @@ class Office:
         self.password = PASSWORD
         self.inputs: list[Input] = []
         self.clock = Clock(speed=SPEED)
+        self.stalls = Stalls()
         self.driver: SwitchDriver | None = None
         self.server = OutboundServer(("127.0.0.1", 0), self.take)
         self.server.start()
@@ -79,6 +82,7 @@ class Office:
             self.heard,
             clock=self.clock,
             new_call=CallIds(),
+            stalls=self.stalls,
             timing=Timing(first_delay=0.02, longest_delay=0.05, connect=2.0, ping_interval=0.2, ping_timeout=2.0),
         )
         self.arrivals = Arrivals([self.driver], lambda: FACTS)
@@ -212,14 +216,45 @@ def test_a_dropped_link_is_told_and_a_waiting_caller_is_still_known_after_it(off
     assert [leg.kind for leg in office.got(Snapshot)[0].legs] == ["caller"]
 
 
-def test_a_probe_is_answered_while_the_link_is_up_and_asks_nobody_otherwise(office: Office) -> None:
+def held_up(office: Office) -> None:
+    """Let a loop of the process wake a minute late."""
+    office.stalls.woke(time.monotonic() - 60.0)
+
+
+def test_after_a_stall_a_switch_in_reach_is_heard_and_one_out_of_reach_is_not_waited_for(office: Office) -> None:
     driver = office.connect()
     office.until(lambda: driver.up, "the link")
-    answers: list[bool] = []
-    assert driver.probe(lambda: answers.append(True)) == 1
-    office.until(lambda: answers, "the probe's answer")
+    held_up(office)
+    assert office.stalls.catching_up("main")
+    office.until(lambda: not office.stalls.catching_up("main"), "the switch's answer")
+    assert time.monotonic() < office.stalls.until, "it was the answer, not patience"
     driver.stop()
-    assert driver.probe(lambda: answers.append(True)) == 0
+    office.until(lambda: not driver.up, "the link to end")
+    held_up(office)
+    assert not office.stalls.catching_up("main")
+
+
+def test_what_was_said_before_a_stall_was_found_is_handled_before_any_timer_of_the_legs(office: Office) -> None:
+    driver = office.connect()
+    office.until(lambda: office.got(Snapshot), "the link")
+    taken: list[str] = []
+    real = driver.core.handle
+
+    def handle(item: Item, now: float) -> Out:
+        taken.append(item.name if isinstance(item, Event) else type(item).__name__)
+        return real(item, now)
+
+    driver.core.handle = handle  # type: ignore[method-assign]
+    answers: list[Callable[[], None]] = []
+    office.stalls.watch("main", lambda answered: [answers.append(answered)] == [None])
+    held_up(office)
+    office.shell.world.call(CallerScript(number="5551", name="Ewa", to="7001"))
+    office.shell.settle()
+    office.until(lambda: "CUSTOM" in taken, "the caller's hold")
+    gevent.sleep(0.1)  # two seconds of the legs' time, in which several timers come due
+    assert "Tick" not in taken
+    answers[0]()
+    office.until(lambda: "Tick" in taken, "the timers to go on")
 
 
 def test_a_session_that_the_peer_ends_before_our_word_is_a_caller_gone(office: Office) -> None:
