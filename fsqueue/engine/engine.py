@@ -41,7 +41,7 @@ from fsqueue.engine.messages import (
     Withdraw,
 )
 from fsqueue.engine.model import Plan
-from fsqueue.engine.state import Observer, State
+from fsqueue.engine.state import Call, Observer, Offer, State
 
 
 class Engine:
@@ -123,14 +123,32 @@ def _offer_ended(s: State, seen: OfferEnded) -> None:
 
 def _connected(s: State, seen: Connected) -> None:
     offer = s.offers.get(seen.offer)
+    if offer is None and seen.found and seen.call not in s.calls:
+        offers.found_talking(s, seen.offer, seen.call, seen.member, seen.switch)
+        return
+    if offer is None and seen.found:
+        offer = _unrecorded_talk(s, seen, s.calls[seen.call])
     if offer is None:
-        if not seen.found or seen.call in s.calls:  # else a talk of which no record was kept: it goes on
-            s.command(Withdraw(seen.offer, "elsewhere"))
+        s.command(Withdraw(seen.offer, "elsewhere"))
         return
     if seen.found and offer.state in ("asked", "ringing"):
         _answered(s, Answered(seen.offer))  # its answer was heard by a predecessor, who didn't live to record it
     if offers.offer_event(s, offer, "connected") and offer.state == "over":
         calls.call_event(s, s.calls[offer.call], "connected")
+
+
+def _unrecorded_talk(s: State, seen: Connected, call: Call) -> Offer | None:
+    """Take up a predecessor's talk whose records its disk has not kept: the two talk, whatever is written of it.
+
+    Return its offer, None where the call is past talking.
+    """
+    if call.state in ("connecting", "talking") and not call.forward:
+        calls.call_event(s, call, "connect_failed", calls.Event(detail="found in another talk"))
+    if call.state != "waiting":
+        return None
+    offer = offers.found_answered(s, call, seen.offer, seen.member)
+    calls.call_event(s, call, "answered", calls.Event(offer=offer))
+    return offer
 
 
 def _connect_failed(s: State, seen: ConnectFailed) -> None:

@@ -145,7 +145,10 @@ class Connected(msgspec.Struct, frozen=True, tag=True):
     call: str
     offer: str
     found: bool = False
-    """Seen in a snapshot, or where nobody of this process had asked for it: a predecessor's talk."""
+    """Seen in a snapshot, or where nobody of this process had asked for it: a predecessor's talk. Of such a one its
+    legs say the rest, in case no record of it was kept."""
+    member: str = ""
+    switch: str = ""
 
 
 class ConnectFailed(msgspec.Struct, frozen=True, tag=True):

@@ -102,6 +102,31 @@ def pick_up(s: State, call: Call, member: str) -> Offer:
     return offer
 
 
+def found_answered(s: State, call: Call, offer: str, member: str) -> Offer:
+    """Make the offer by that id of a talk that was found, and of which no record was kept."""
+    made, call.offers = call.offers, number_of(offer) - 1
+    found = _new(s, call, "D2", s.now, member=member)
+    call.offers = max(made, call.offers)
+    call.rung[member] = None
+    found.state = "answered"
+    roster.member_event(s, found, "picked")
+    return found
+
+
+def found_talking(s: State, offer: str, call: str, member: str, switch: str) -> None:
+    """Note that a member talks to a caller whom no record knows: he is not free until that talk ends (M3)."""
+    found = Offer(id=offer, call=call, group="", switch=switch, member=member, state="over", began=s.now)
+    s.offers[offer] = found
+    roster.member_event(s, found, "picked")
+    roster.member_event(s, found, "connected")
+
+
+def number_of(offer: str) -> int:
+    """Return the n of an offer's id, ``CALL.n``; 0 where it is none of ours."""
+    number = offer.rpartition(".")[2]
+    return int(number) if number.isdecimal() else 0
+
+
 def withdraw_all(s: State, call: Call, why: WithdrawWhy, but: str = "") -> None:
     """Withdraw the call's live offers, except the one with id *but*."""
     for offer in list(call.live.values()):

@@ -22,6 +22,7 @@ def snapshot(s: State, seen: Snapshot) -> None:
         s.record(SwitchChanged(switch=seen.switch, up=True, core=seen.core))
     switch.core, switch.known = seen.core, True
     if not restarted:
+        _count_offers(s, seen)
         _count_missing(s, seen)
     for person in s.people.values():
         roster.refresh(s, person)
@@ -37,6 +38,14 @@ def _say_again(s: State, switch: str) -> None:
     for call in s.calls.values():
         if call.leg.switch == switch and call.state == "connecting":
             s.command(Connect(call=call.id, leg=call.leg, offer=call.winner))
+
+
+def _count_offers(s: State, seen: Snapshot) -> None:
+    """Pass over the ids of offers that the switch has legs of and no record: none of theirs is ever used twice."""
+    for leg in seen.legs:
+        call = s.calls.get(leg.call)
+        if call is not None and leg.offer:
+            call.offers = max(call.offers, offers.number_of(leg.offer))
 
 
 def _count_missing(s: State, seen: Snapshot) -> None:

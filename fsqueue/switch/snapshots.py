@@ -96,13 +96,23 @@ class Snapshots:
     def begin(self) -> None:
         """A new link: look at once, once more after a second, and then periodically."""
         self._round += 1
-        self.take()
-        self._ctx.after(SECOND_LOOK, partial(self._again, self._round))
-        self._ctx.api("show channels as json", self._others)
+        self._look()
+        self._ctx.after(SECOND_LOOK, partial(self._second, self._round))
 
     def stop(self) -> None:
         """The link is down."""
         self._round += 1
+
+    def _look(self) -> None:
+        """Take a snapshot of ours, and see who else talks."""
+        self.take()
+        self._ctx.api("show channels as json", self._others)
+
+    def _second(self, of_round: int) -> None:
+        """Look once more at everything: of a call that began just before this link, only the table tells, and it was late."""
+        if of_round == self._round:
+            self._look()
+            self._ctx.after(self._ctx.facts.snapshot_every, partial(self._again, of_round))
 
     def _again(self, of_round: int) -> None:
         if of_round == self._round:
@@ -282,11 +292,16 @@ class Snapshots:
             if row.uuid in self._ctx.callers or row.uuid in self._ctx.codes or row.uuid in self._members.known():
                 continue
             if row.direction == "outbound":
-                self._members.began(row.uuid, row.presence_id)
+                # The table lags behind a channel's end too.
+                self._ctx.api(f"uuid_exists {quoting.uuid(row.uuid)}", partial(self._outbound, row))
             elif asked < MAX_ASKED:
                 # `show channels` has no authenticated name, and what it has of inbound legs is not to be believed.
                 asked += 1
                 self._ctx.api(f"eval uuid:{quoting.uuid(row.uuid)} {_WHO}", partial(self._other, row.uuid))
+
+    def _outbound(self, row: Row, answer: str) -> None:
+        if answer == "true" and row.uuid not in self._ctx.phones:
+            self._other(row.uuid, row.presence_id)
 
     def _other(self, uuid: str, answer: str) -> None:
         if uuid not in self._members.known():

@@ -142,7 +142,10 @@ class Talks:
             return
         talk.phase, talk.connected = "up", True
         self._cancel(talk)
-        self._ctx.emit(Connected(talk.call, talk.offer, found))
+        if found:
+            self._ctx.emit(Connected(talk.call, talk.offer, True, talk.member, self._ctx.switch))
+        else:
+            self._ctx.emit(Connected(talk.call, talk.offer))
         self.let_stand(talk)
 
     def let_stand(self, talk: Talk) -> None:

@@ -116,6 +116,71 @@ def test_a_restart_loses_no_place_and_waits_for_the_switch() -> None:
     assert [c.call for c in rung if isinstance(c, m.Ring)] == [early]
 
 
+def leg_of(offer: str) -> m.SeenLeg:
+    """A member's leg as a snapshot shows it."""
+    return m.SeenLeg(uuid=f"leg-{offer}", kind="offer", call=offer.rpartition(".")[0], offer=offer)
+
+
+def found(call: str, offer: str, member: str) -> m.Connected:
+    """A talk that a new process sees on the switch."""
+    return m.Connected(call, offer, found=True, member=member, switch="a")
+
+
+def test_a_talk_whose_offer_no_disk_has_kept_goes_on_and_counts() -> None:
+    q = Quick(group(members=("anna", "jan")), members=(ANNA, JAN))
+    call = q.arrive()
+    engine = restarted(q)
+    said = commands(engine, found(call, f"{call}.7", "jan"), q.now)
+    assert [c.offer for c in said if isinstance(c, m.Withdraw)] == [f"{call}.1"], "anna's phone, and not his talk"
+    engine.handle(m.Snapshot(switch="a", core="core1"), q.now)
+    assert engine.state.people["jan"].holding == "talk"
+    ended = engine.handle(m.TalkEnded(call, f"{call}.7", "hung up"), q.now + 60).records
+    assert [r.reason for r in ended if isinstance(r, m.CallEnded)] == ["answered"]
+    assert engine.state.people["jan"].holding == "free"
+
+
+def test_a_talk_that_was_found_survives_one_more_restart() -> None:
+    q = Quick(group(members=("anna",)), members=(ANNA,))
+    call = q.arrive()
+    engine = restarted(q)
+    kept = [(r, q.now) for r in engine.handle(found(call, f"{call}.2", "anna"), q.now).records]
+    again = Engine(q.plan)
+    again.restore([*q.stamped, *kept], q.now)
+    assert again.state.calls[call].state == "talking"
+    assert again.state.people["anna"].holds == f"{call}.2"
+
+
+def test_a_talk_found_in_place_of_another_one_is_the_one_that_counts() -> None:
+    q = Quick(group(members=("anna", "jan")), members=(ANNA, JAN))
+    call = q.arrive()
+    q.talk("anna")
+    engine = restarted(q)
+    engine.handle(found(call, f"{call}.2", "jan"), q.now)
+    assert engine.state.calls[call].winner == f"{call}.2"
+    assert engine.state.people["anna"].holding != "talk"
+
+
+def test_a_member_found_talking_to_a_caller_whom_nobody_recorded_is_not_rung_until_it_ends() -> None:
+    q = Quick(group(members=("anna",)), members=(ANNA,))
+    engine = restarted(q)
+    assert commands(engine, found("c9", "c9.1", "anna"), q.now) == []
+    engine.handle(m.Snapshot(switch="a", core="core1", legs=(leg_of("c9.1"),)), q.now)
+    arrival = m.Arrived(leg=m.Leg("a", "x"), arrival="x", new_call="c10", to="sales")
+    assert not [c for c in commands(engine, arrival, q.now) if isinstance(c, m.Ring)]
+    rung = commands(engine, m.TalkEnded("c9", "c9.1", "hung up"), q.now)
+    assert [c.member for c in rung if isinstance(c, m.Ring)] == ["anna"]
+
+
+def test_no_id_of_an_offer_whose_legs_are_on_the_switch_is_used_again() -> None:
+    q = Quick(group(members=("anna",)), members=(ANNA,))
+    q.duty("anna", "paused")
+    call = q.arrive()
+    engine = restarted(q)
+    engine.handle(m.Snapshot(switch="a", core="core1", legs=(leg_of(f"{call}.3"),)), q.now)
+    rung = commands(engine, m.Duty("anna", "in"), q.now)
+    assert [c.offer for c in rung if isinstance(c, m.Ring)] == [f"{call}.4"]
+
+
 def test_a_restart_in_the_middle_of_a_to_all_pass_keeps_its_window() -> None:
     q = Quick(group(distribution="to-all", rings=4))
     q.duty("jan", "out")

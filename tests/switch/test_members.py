@@ -109,11 +109,33 @@ def test_calls_that_began_before_the_link_are_asked_for() -> None:
         {"uuid": "by-jan", "direction": "inbound", "presence_id": "1001@lab"},
     ]
     b.answers["eval uuid:by-jan"] = "1002@lab"
+    b.alive = [OTHER, "by-jan"]
     b.give(LinkUp("core-1"))
     assert b.got(OtherCall) == [
         OtherCall(leg(OTHER), "anna", present=True),
         OtherCall(leg("by-jan"), "jan", present=True),
     ]
+
+
+def test_a_call_that_began_just_before_the_link_is_seen_although_the_channel_table_is_late() -> None:
+    b = Bench(link=False)
+    b.alive = [OTHER, "by-jan"]
+    b.answers["eval uuid:by-jan"] = "1002@lab"
+    b.give(LinkUp("core-1"))
+    b.rows = [
+        {"uuid": OTHER, "direction": "outbound", "presence_id": "1001@lab"},
+        {"uuid": "by-jan", "direction": "inbound"},
+    ]
+    b.wait(1.1)
+    assert [(seen.member, seen.present) for seen in b.got(OtherCall)] == [("anna", True), ("jan", True)]
+
+
+def test_a_call_that_the_channel_table_still_shows_after_its_end_is_nobodys() -> None:
+    b = Bench(link=False)
+    b.rows = [{"uuid": OTHER, "direction": "outbound", "presence_id": "1001@lab"}]
+    b.give(LinkUp("core-1"))
+    b.wait(1.1)
+    assert b.got(OtherCall) == []
 
 
 def test_an_other_call_whose_end_was_missed_ends_at_the_next_snapshot() -> None:

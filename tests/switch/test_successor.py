@@ -70,7 +70,9 @@ def test_the_other_phones_of_an_answered_offer_are_killed() -> None:
 def test_a_talk_that_a_predecessor_connected_is_told_as_found() -> None:
     talking = waiting_row(state="CS_SOFT_EXECUTE", application="uuid_bridge", application_data=MEMBER)
     bench = successor(talking, member_row(callstate="ACTIVE", state="CS_EXCHANGE_MEDIA"))
-    assert [given for given in bench.inputs if isinstance(given, Connected)] == [Connected("c1", "c1.1", True)]
+    assert [given for given in bench.inputs if isinstance(given, Connected)] == [
+        Connected("c1", "c1.1", True, "anna", "main")
+    ]
     assert kinds(bench, Answered) == []
 
 
