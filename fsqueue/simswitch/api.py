@@ -256,7 +256,8 @@ def eval_(world: World, arguments: str) -> str:
         uuid, _, text = arguments.removeprefix("uuid:").partition(" ")
         leg = world.legs.get(uuid)
         # What it expands are the channel's headers, where variables have this prefix.
-        return world.expand(leg, text.replace("${variable_", "${")) if leg is not None else NO_CHANNEL
+        text = text.replace("${variable_", "${").replace("${Caller-Destination-Number}", "${destination_number}")
+        return world.expand(leg, text) if leg is not None else NO_CHANNEL
     return world.expand(None, arguments)
 
 

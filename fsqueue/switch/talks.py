@@ -15,6 +15,7 @@ from fsqueue.switch import quoting
 from fsqueue.switch.callers import Callers, Ended
 from fsqueue.switch.codes import Codes
 from fsqueue.switch.context import CallerLeg, Context, Talk
+from fsqueue.switch.dialplan import FALLBACK, HOLD
 
 WAIT_SECONDS = 6.0
 """How long an answered member waits, silent, for a caller who isn't in his hold yet."""
@@ -38,6 +39,9 @@ STOOD_SECONDS = 2.0
 """A talk that its member ends earlier was none: the caller waits on."""
 
 EARLY = "the member hung up at once"
+
+_WHERE = "${Caller-Destination-Number}"
+"""What tells a caller in his hold from one who was sent somewhere else."""
 
 
 class Talks:
@@ -190,7 +194,22 @@ class Talks:
         if answer == "false":
             self._ended(caller, "LOST")
         else:
+            self._ctx.api(f"eval uuid:{quoting.uuid(talk.caller)} {_WHERE}", partial(self._found, talk))
+
+    def _found(self, talk: Talk, place: str) -> None:
+        """He exists, but his hold has not spoken; his member may have sent him to a colleague while there was no link."""
+        caller = self._ctx.callers.get(talk.caller)
+        if talk.phase != "back" or self.by_caller.get(talk.caller) is not talk or caller is None:
+            return
+        if place == FALLBACK:
+            self._ended(caller, "FALLBACK")
+        elif not place or place.startswith(("-", HOLD)):
             self._back(talk, caller)
+        else:
+            if not talk.connected:
+                talk.connected = True
+                self._ctx.emit(Connected(talk.call, talk.offer))
+            self._over(talk, "transferred")
 
     def _back(self, talk: Talk, caller: CallerLeg) -> None:
         self._released(talk)

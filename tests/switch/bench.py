@@ -136,7 +136,7 @@ class Bench:
             case "uuid_dump":
                 return json.dumps(self.dumps[first]) if first in self.dumps else "-ERR No such channel!"
             case "eval":
-                return "@"
+                return "fsqueue-hold" if "Destination" in rest else "@"
         return "+OK"
 
     # -- out

@@ -10,12 +10,14 @@ from fsqueue.engine.messages import (
     CallerGone,
     Connected,
     ConnectFailed,
+    Input,
     OfferEnded,
     OtherCall,
     TalkEnded,
     Withdraw,
 )
 from fsqueue.switch.ids import leg_uuid
+from fsqueue.switch.messages import LinkDown, LinkUp
 from tests.switch.bench import CALLER, FACTS, Bench, leg
 
 U = leg_uuid("pbx", "c1.1", 0)
@@ -111,6 +113,38 @@ def test_an_unconfirmed_bridge_kills_the_member_first_and_then_asks_for_the_call
     assert failed == [ConnectFailed("c1", "c1.1", "the bridge was not confirmed")]
     texts = b.texts()
     assert f"uuid_exists {CALLER}" in texts[texts.index(f"uuid_kill {U} NORMAL_CLEARING") :]
+
+
+WHERE = f"eval uuid:{CALLER} ${{Caller-Destination-Number}}"
+
+
+def unseen(b: Bench, place: str) -> list[Input]:
+    """While there is no link the member leaves the talk, and the caller is at *place* then."""
+    b.give(LinkDown())
+    b.alive.remove(U)
+    b.answers[WHERE] = place
+    b.rows = [{"uuid": CALLER, "direction": "inbound", "state": "CS_EXECUTE", "dest": place, "application": "bridge"}]
+    b.rows[0]["presence_data"] = "fsq1|pbx|call|c1|sales|1"
+    b.clear()
+    b.give(LinkUp("core-1"))
+    b.wait(40)
+    return [given for given in b.inputs if isinstance(given, Connected | ConnectFailed | TalkEnded | CallerGone)]
+
+
+def test_a_caller_whom_his_member_sent_to_a_colleague_while_nobody_saw_it_has_been_talked_to() -> None:
+    assert unseen(up(), "1019") == [TalkEnded("c1", "c1.1", "transferred")]
+
+
+def test_so_has_one_whose_bridge_nobody_saw_either() -> None:
+    assert unseen(asked(), "1019") == [Connected("c1", "c1.1"), TalkEnded("c1", "c1.1", "transferred")]
+
+
+def test_a_caller_whose_member_left_while_nobody_saw_it_and_who_is_in_his_hold_waits_on() -> None:
+    assert [type(given) for given in unseen(up(), "fsqueue-hold")] == [ConnectFailed]
+
+
+def test_a_caller_who_is_in_the_fallback_by_then_is_gone() -> None:
+    assert [given.cause for given in unseen(up(), "fsqueue-fallback") if isinstance(given, CallerGone)] == ["FALLBACK"]
 
 
 def test_a_refused_bridge_kills_the_member_and_keeps_the_caller_waiting() -> None:
