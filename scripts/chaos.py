@@ -32,7 +32,9 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=1.0, help="with --sockets: how long")
     parser.add_argument("--kills", type=int, default=20, help="with --freeswitch: how many")
     parser.add_argument("--twice", action="store_true", help="with --virtual: do it again and compare the journals")
-    parser.add_argument("--break", dest="broken", choices=BREAKS, help="with --virtual: break the rules on purpose")
+    parser.add_argument(
+        "--break", dest="broken", choices=BREAKS, help="break the rules on purpose; a violation must be found"
+    )
     return parser.parse_args(words)
 
 
@@ -42,11 +44,11 @@ def main(words: list[str]) -> int:
     if chosen.sockets:
         from tests.chaos import socket_run  # noqa: PLC0415 - gevent and processes, for this way alone
 
-        return _told(socket_run.run(chosen.seed, chosen.minutes))
+        return _told(socket_run.run(chosen.seed, chosen.minutes, chosen.broken or ""))
     if chosen.freeswitch:
         from tests.chaos import freeswitch_run  # noqa: PLC0415
 
-        return _told(freeswitch_run.run(chosen.freeswitch, chosen.seed, chosen.kills))
+        return _told(freeswitch_run.run(chosen.freeswitch, chosen.seed, chosen.kills, chosen.broken or ""))
     how = cast(AbstractContextManager[None], broken.WAYS[chosen.broken]() if chosen.broken else nullcontext())
     with how:
         report = virtual_run.run(chosen.seed, chosen.faults, chosen.hours)

@@ -25,6 +25,8 @@ class Injector:
         """When the switch itself was slow or late: from, to."""
         self.restarts: list[float] = []
         """When the switch was restarted."""
+        self.dead: list[tuple[float, float]] = []
+        """When there was no daemon."""
         self.unwritten: list[tuple[float, float]] = []
         """When the disk failed and the daemon was killed in the end: records of that time are lost."""
         self._failing_since: float | None = None
@@ -83,6 +85,7 @@ class Injector:
         if site.disk.unwritten and self._failing_since is not None:
             self.unwritten.append((self._failing_since, site.now))
         site.kill()
+        self.dead.append((site.now, site.now + seconds))
         self._later(seconds, site.start)
 
     def _stop(self) -> None:

@@ -30,6 +30,9 @@ RESCUE = 7.0
 LONGEST_BRIDGE = 6.5
 """Seconds after which a bridge that never came about, as a few in a thousand do, is given up and the member let go."""
 
+MUSIC_GAP = 0.5
+"""Seconds of silence, once it counts as such, that are no break in the music: a tune may have a rest."""
+
 Span = tuple[float, float]
 
 
@@ -56,6 +59,8 @@ class Run:
     """Of these times the records are lost: the disk failed and the daemon was killed."""
     restarts: Sequence[float] = ()
     """When the switch was restarted, and took all calls with it."""
+    dead: Sequence[Span] = ()
+    """When there was no daemon."""
     away: Sequence[tuple[str, float, float]] = ()
     """Phones that were unregistered, or whose users were logged out: whose, from, to."""
     handed: Sequence[str] = ()
@@ -109,6 +114,7 @@ def judge(run: Run) -> list[Wrong]:
         *_truthful(run, calls),
         *_order(run, calls),
         *_resumed(run, calls),
+        *_music(run),
     ]
     return sorted(found, key=lambda one: (one.t, one.kind, one.who, one.detail))
 
@@ -155,8 +161,8 @@ def _excused(run: Run, one: Violation) -> bool:
             # Sent to us out of a talk while nobody was there to take him: the dialplan rescues him.
             return overlaps(run.excused, one.t, one.t + float(found[1]))
         return found is not None and longest_outside(joined(run.slow), one.t, one.t + float(found[1])) < run.tolerance
-    if one.kind == "lost caller" and one.t in run.restarts:
-        return True
+    if one.kind == "lost caller" and any(abs(one.t - t) <= run.tolerance for t in run.restarts):
+        return True  # all calls end with their switch
     if one.kind not in FORGIVEN:
         return False
     if one.kind == "two calls on one phone":
@@ -364,3 +370,46 @@ def _resumed(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
             if not away and not any(back - 40.0 < t < until for t in busy.get(phone, ())):
                 detail = f"{phone} was idle and {len(waiting)} waited"
                 yield Wrong(kind="not resumed", t=back, who=waiting[0].who, detail=detail)
+
+
+# --- music over a kill --------------------------------------------------------------------------------------------------------
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A caller on hold at the moment of a kill, and how long (seconds) the first silence was that he heard of it."""
+
+    who: str
+    t: float
+    silence: float
+
+
+def held_over(run: Run) -> list[Held]:
+    """Return who waited with music when the daemon died, the same caller once for each time."""
+    heard: dict[str, list[Sighting]] = {}
+    for seen in sorted(run.sightings, key=lambda one: one.t):
+        if seen.side == "caller" and seen.what in ("music", "silence", "connected", "gone"):
+            heard.setdefault(seen.leg, []).append(seen)
+    found = []
+    for died, back in run.dead:
+        if overlaps(joined(run.slow), died, back) or any(died - AFTER <= t <= back for t in run.restarts):
+            continue
+        for changes in heard.values():
+            before = [seen for seen in changes if seen.t <= died]
+            if before and before[-1].what == "music":
+                found.append(Held(before[-1].who, died, _silence([seen for seen in changes if seen.t > died], back)))
+    return found
+
+
+def _silence(after: Sequence[Sighting], back: float) -> float:
+    """Return how long it was silent, if silence is what came next while there was no daemon."""
+    if not after or after[0].what != "silence" or after[0].t > back:
+        return 0.0
+    return after[1].t - after[0].t if len(after) > 1 else float("inf")
+
+
+def _music(run: Run) -> Iterable[Wrong]:
+    """Who waits hears music, whether there is a daemon or not."""
+    for held in held_over(run):
+        if held.silence > MUSIC_GAP:
+            detail = f"his music stopped for {held.silence:.2f} s when the daemon was killed"
+            yield Wrong(kind="music stopped", t=held.t, who=held.who, detail=detail)

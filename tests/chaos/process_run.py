@@ -15,10 +15,10 @@ import gevent
 from fsqueue.engine.messages import CallEnded, Checkpoint, Record
 from fsqueue.journal.entries import Gap, Unknown, decode
 from fsqueue.simswitch.people import CallerScript, PhoneScript, Reaction
-from tests.contract.lab import TOLERANCE, Board, Lab
+from tests.contract.lab import FSQUEUE, TOLERANCE, Board, Lab
 
 from . import load
-from .judge import Run, Wrong, judge
+from .judge import Run, Wrong, held_over, judge
 from .virtual_run import Report
 
 LONGEST_CALL = 75.0
@@ -55,14 +55,25 @@ def caller_script(n: int, rng: Random) -> CallerScript:
     )
 
 
+def broken_program(way: str) -> tuple[str, ...]:
+    """Return the command `fsqueue` with an engine that is broken on purpose: no option of the product does that."""
+    code = f"from tests.engine import broken; from fsqueue_cli.main import main\nwith broken.WAYS[{way!r}](): main()"
+    return (FSQUEUE[0], "-c", code)
+
+
 class Stage:
     """A lab under load, and what is done to its daemon."""
 
-    def __init__(self, board: Board, rng: Random, *, gap: float) -> None:
-        """Begin with a running daemon; *gap* is the mean number of seconds between two callers."""
-        self.lab, self.rng, self._gap = Lab(board), rng, gap
+    def __init__(self, board: Board, rng: Random, *, gap: float, broken: str = "") -> None:
+        """Begin with a running daemon; *gap* is the mean number of seconds between two callers.
+
+        *broken* is the way in which its rules are broken on purpose, if they are.
+        """
+        self.lab, self.rng, self._gap = Lab(board, broken_program(broken) if broken else FSQUEUE), rng, gap
         self.blind: list[tuple[float, float]] = []
         self.unwritten: list[tuple[float, float]] = []
+        self.dead: list[tuple[float, float]] = []
+        """When there was no daemon."""
         self.restarts: list[float] = []
         self.by_kind: dict[str, int] = {}
         self.lives = 1
@@ -91,9 +102,11 @@ class Stage:
 
     def kill(self, seconds: float) -> None:
         """Kill it, and start it again after *seconds*."""
+        died = time.time()
         self.lab.kill_daemon()
         gevent.sleep(seconds)
         self.lab.start_daemon()
+        self.dead.append((died, time.time()))
         self.lives += 1
 
     def stop(self, seconds: float) -> None:
@@ -110,6 +123,15 @@ class Stage:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))
         gevent.sleep(seconds)
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
+
+    def fill_disk_and_kill(self, seconds: float) -> None:
+        """Let it write nothing for *seconds*, and then kill it: what it could not write is lost with it."""
+        began = time.time()
+        _, hard = resource.prlimit(self.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (0, hard))
+        gevent.sleep(seconds)
+        self.unwritten.append((began, time.time()))
+        self.kill(0.0)
 
     @property
     def pid(self) -> int:
@@ -155,12 +177,13 @@ class Stage:
             sightings=sightings,
             records=records,
             blind=sorted(self.blind),
+            dead=self.dead,
             unwritten=self.unwritten,
             restarts=self.restarts,
             end=time.time(),
             tolerance=TOLERANCE,
         )
-        wrong = [*judge(run), *self._left_over(), *self._complaints()]
+        wrong, held = [*judge(run), *self._left_over(), *self._complaints()], held_over(run)
         self._explain(wrong)
         self.lab.close()
         return Report(
@@ -173,6 +196,8 @@ class Stage:
             lives=self.lives,
             calls=sum(ended.values()),
             ended=dict(sorted(ended.items())),
+            held_over=len(held),
+            longest_silence=round(max((one.silence for one in held), default=0.0), 2),
             lost_callers=sum(one.kind in ("lost caller", "no end") for one in wrong),
             violations=wrong,
         )

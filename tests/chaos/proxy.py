@@ -19,6 +19,8 @@ class Proxy:
         self._flows = Event()
         self._flows.set()
         self.refusing = False
+        self.delay = 0.0
+        """Seconds that everything takes, each way."""
 
     @property
     def port(self) -> int:
@@ -49,6 +51,11 @@ class Proxy:
         """Let everything through again, what was held back first."""
         self._flows.set()
 
+    def well(self) -> None:
+        """Let everything be as it should."""
+        self.refusing, self.delay = False, 0.0
+        self.resume()
+
     def _pass_on(self, near: socket.socket, _peer: object) -> None:
         if self.refusing:
             return
@@ -64,6 +71,8 @@ class Proxy:
         try:
             while data := source.recv(65536):
                 self._flows.wait()
+                if self.delay:
+                    gevent.sleep(self.delay)
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
         except OSError:

@@ -14,7 +14,7 @@ from fsqueue.virtual.site import Site
 
 from . import load
 from .faults import Injector
-from .judge import Run, Wrong, judge
+from .judge import Run, Wrong, held_over, judge
 
 SETTLE = 1500.0
 """Seconds after the last fault: longer than any caller waits, and any step lasts."""
@@ -40,6 +40,10 @@ class Report(msgspec.Struct, kw_only=True):
     """How often the daemon was started."""
     calls: int
     ended: dict[str, int]
+    held_over: int
+    """Callers who waited with music at the moment of a kill, the same one once for each."""
+    longest_silence: float
+    """The longest that one of them heard nothing because of it, in seconds."""
     lost_callers: int
     violations: list[Wrong]
     digest: str = ""
@@ -81,11 +85,12 @@ def _report(seed: int, site: Site, people: load.People, injector: Injector, bega
         slow=[*injector.slow, *((t, t + 3.0) for t in injector.restarts)],
         unwritten=injector.unwritten,
         restarts=injector.restarts,
+        dead=injector.dead,
         handed=tuple(people.hands),
         away=people.away,
         end=site.now,
     )
-    wrong = [*judge(seen), *left_over(site)]
+    wrong, held = [*judge(seen), *left_over(site)], held_over(seen)
     return Report(
         mode="virtual",
         seed=seed,
@@ -96,6 +101,8 @@ def _report(seed: int, site: Site, people: load.People, injector: Injector, bega
         lives=site.lives,
         calls=sum(ended.values()),
         ended=dict(sorted(ended.items())),
+        held_over=len(held),
+        longest_silence=round(max((one.silence for one in held), default=0.0), 2),
         lost_callers=sum(one.kind in ("lost caller", "no end") for one in wrong),
         violations=wrong,
         digest=site.disk.digest,

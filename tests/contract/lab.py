@@ -111,9 +111,9 @@ class Board(Protocol):
 class Lab:
     """One scenario's lab. `config` is the TOML of groups and numbers; switch, socket and state are put before it."""
 
-    def __init__(self, board: Board) -> None:
-        """Make a folder; nothing is started yet."""
-        self.board = board
+    def __init__(self, board: Board, program: tuple[str, ...] = FSQUEUE) -> None:
+        """Make a folder; nothing is started yet. `program` is the command `fsqueue`."""
+        self.board, self._program = board, program
         self._folder = tempfile.TemporaryDirectory(prefix="fsqueue-contract-")
         self.folder = Path(self._folder.name)
         self._listen = _free_port()
@@ -138,7 +138,14 @@ class Lab:
         before = len(self._log_lines())
         with (self.folder / "daemon.log").open("ab") as output:
             self._daemon = subprocess.Popen(
-                [*FSQUEUE, "run", "--config", str(self.folder / "fsqueue.toml"), "--state", str(self.folder / "state")],
+                [
+                    *self._program,
+                    "run",
+                    "--config",
+                    str(self.folder / "fsqueue.toml"),
+                    "--state",
+                    str(self.folder / "state"),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
