@@ -21,6 +21,8 @@ class Injector:
         """Begin after a few seconds."""
         self.site, self._rng, self._left, self._gap = site, rng, count, gap
         self.by_kind: dict[str, int] = {}
+        self.done: list[tuple[float, str]] = []
+        """What was done, and when."""
         self.slow: list[tuple[float, float]] = []
         """When the switch itself was slow or late: from, to."""
         self.restarts: list[float] = []
@@ -53,7 +55,7 @@ class Injector:
         self._later(5.0, self._next)
 
     @property
-    def done(self) -> bool:
+    def over(self) -> bool:
         """Whether all faults have been begun."""
         return self._left <= 0
 
@@ -61,11 +63,12 @@ class Injector:
         self.site.world.agenda.after(seconds, do)
 
     def _next(self) -> None:
-        if self.done:
+        if self.over:
             return
         self._left -= 1
         kind, _, do = self._rng.choices(self._kinds, weights=[weight for _, weight, _ in self._kinds])[0]
         self.by_kind[kind] = self.by_kind.get(kind, 0) + 1
+        self.done.append((self.site.now, kind))
         do()
         self._later(self._rng.expovariate(1 / self._gap), self._next)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 import gevent
@@ -19,6 +22,7 @@ from tests.contract.lab import FSQUEUE, TOLERANCE, Board, Lab
 
 from . import load
 from .judge import Run, Wrong, held_over, judge
+from .story import story
 from .virtual_run import Report
 
 LONGEST_CALL = 75.0
@@ -76,6 +80,8 @@ class Stage:
         """When there was no daemon."""
         self.restarts: list[float] = []
         self.by_kind: dict[str, int] = {}
+        self.done: list[tuple[float, str]] = []
+        """What was done, and when."""
         self.lives = 1
         self.callers = 0
         self.over = False
@@ -97,6 +103,7 @@ class Stage:
         """Do one, and note when nobody saw anything meanwhile."""
         self.by_kind[kind] = self.by_kind.get(kind, 0) + 1
         began = time.time()
+        self.done.append((began, kind))
         do()
         self.blind.append((began - 0.2, time.time() + 0.5))
 
@@ -184,7 +191,7 @@ class Stage:
             tolerance=TOLERANCE,
         )
         wrong, held = [*judge(run), *self._left_over(), *self._complaints()], held_over(run)
-        self._explain(wrong)
+        self._explain(wrong, run)
         self.lab.close()
         return Report(
             mode=mode,
@@ -202,16 +209,18 @@ class Stage:
             violations=wrong,
         )
 
-    def _explain(self, wrong: list[Wrong]) -> None:
-        """Show what those saw to whom something was done, and what the daemon said of them."""
-        log, sightings = self.lab.daemon_log(1_000_000).splitlines(), list(self.lab.sightings())
-        for who in dict.fromkeys(one.who for one in wrong if one.who):
-            legs = [one.leg for one in sightings if who in (one.who, one.peer)]
-            seen = [f"{one.t:.2f} {one.who} {one.what} {one.peer} {one.detail}" for one in sightings if one.leg in legs]
-            calls = [line.split()[3] for line in log if who in line and "arrived" in line]
-            lines = [line for line in log if any(call in line for call in (who, *calls))]
-            blind = [f"blind {a:.2f} to {b:.2f}" for a, b in self.blind]
-            sys.stderr.write("\n".join([f"--- {who}", *blind, *seen, *lines, ""]))
+    def _explain(self, wrong: list[Wrong], run: Run) -> None:
+        """Say what led to each violation, and keep what the run left behind."""
+        if not wrong:
+            return
+        for one in wrong:
+            sys.stderr.write(story(one, run.sightings, run.records, self.done, run.blind))
+        kept = Path(tempfile.mkdtemp(prefix="fsqueue-chaos-"))
+        shutil.copytree(
+            self.lab.folder, kept, dirs_exist_ok=True, ignore=lambda _, names: [n for n in names if "sock" in n]
+        )
+        (kept / "switch.log").write_text(self.lab.board.log())
+        sys.stderr.write(f"journal and logs are kept in {kept}\n")
 
     def _left_over(self) -> list[Wrong]:
         found = []

@@ -59,7 +59,10 @@ class Proxy:
     def _pass_on(self, near: socket.socket, _peer: object) -> None:
         if self.refusing:
             return
-        far = socket.create_connection(("127.0.0.1", self._to))
+        try:
+            far = socket.create_connection(("127.0.0.1", self._to))
+        except OSError:
+            return  # the switch is down: so is its event socket
         for sock in (near, far):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._open += [near, far]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
+from fsqueue.simswitch.people import CallerScript
+from fsqueue.virtual.site import Site
 from scripts import chaos
 
-from . import virtual_run
+from . import load, virtual_run
 from .judge import joined, longest_outside
 
 
@@ -30,6 +34,19 @@ def test_the_same_seed_gives_the_same_journal_and_another_seed_another_one() -> 
 def test_rules_broken_on_purpose_are_found(way: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert chaos.main(["--virtual", "--faults", "40", "--seed", "1", "--break", way]) == 1
     assert '"kind"' in capsys.readouterr().out
+
+
+def test_whatever_is_left_when_everybody_has_gone_home_is_found() -> None:
+    site = Site(load.configuration(), 1)
+    for script in load.phone_scripts(Random(1)):
+        site.world.phones(script)
+    site.advance(site.now + 5.0)
+    assert virtual_run.left_over(site) == []
+    site.world.call(CallerScript(number="5551", name="Ewa", to=load.LINE))
+    site.advance(site.now + 1.0)
+    assert {one.kind for one in virtual_run.left_over(site)} >= {"still open", "not free", "leg left", "remembered"}
+    site.kill()
+    assert [one.kind for one in virtual_run.left_over(site)] == ["no daemon"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from random import Random
 
@@ -15,6 +16,7 @@ from fsqueue.virtual.site import Site
 from . import load
 from .faults import Injector
 from .judge import Run, Wrong, held_over, judge
+from .story import story
 
 SETTLE = 1500.0
 """Seconds after the last fault: longer than any caller waits, and any step lasts."""
@@ -58,7 +60,7 @@ def run(seed: int, faults: int, hours: float = 0.0, on_engine: Callable[[Engine]
     gap = hours * 3600.0 / max(1, faults) if hours else FAULT_GAP
     injector = Injector(site, Random(rng.random()), faults, gap=gap)
     began = site.now
-    while not injector.done:
+    while not injector.over:
         site.advance(site.now + 60.0)
     site.advance(site.now + 30.0)
     people.settle()
@@ -91,6 +93,8 @@ def _report(seed: int, site: Site, people: load.People, injector: Injector, bega
         end=site.now,
     )
     wrong, held = [*judge(seen), *left_over(site)], held_over(seen)
+    for one in wrong:
+        sys.stderr.write(story(one, seen.sightings, records, injector.done, site.blind))
     return Report(
         mode="virtual",
         seed=seed,
