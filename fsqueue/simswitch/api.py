@@ -256,8 +256,11 @@ def eval_(world: World, arguments: str) -> str:
         uuid, _, text = arguments.removeprefix("uuid:").partition(" ")
         leg = world.legs.get(uuid)
         # What it expands are the channel's headers, where variables have this prefix.
-        text = text.replace("${variable_", "${").replace("${Caller-Destination-Number}", "${destination_number}")
-        return world.expand(leg, text) if leg is not None else NO_CHANNEL
+        if leg is None:
+            return NO_CHANNEL
+        # The profile's own field, which a variable of that name (ours, for attended transfers) does not hide.
+        text = text.replace("${variable_", "${").replace("${Caller-Destination-Number}", leg.destination)
+        return world.expand(leg, text)
     return world.expand(None, arguments)
 
 

@@ -165,12 +165,20 @@ def _excused(run: Run, one: Violation) -> bool:
         return True  # all calls end with their switch
     if one.kind not in FORGIVEN:
         return False
-    if one.kind == "two calls on one phone":
+    if one.kind == "two calls on one phone" and not _dialled(run, one):
         return overlaps(run.excused, one.t, one.t)  # the ring itself is what was wrong
     found = _SECONDS.search(one.detail)
     length = float(found[1]) if found else 0.0
     slack = run.tolerance + (LONGEST_BRIDGE if one.kind == "nobody on the line" else 0.0)
     return longest_outside(run.excused, one.t, one.t + length) <= slack
+
+
+def _dialled(run: Run, one: Violation) -> bool:
+    """Whether it began with a call of his own: then the ring was right, and had to be taken back as soon as that was seen."""
+    return any(
+        seen.who == one.who and seen.side == "caller" and seen.what == "dialled" and seen.t == one.t
+        for seen in run.sightings
+    )
 
 
 # --- the callers' calls ---------------------------------------------------------------------------------------------------
@@ -284,7 +292,9 @@ def _recorded(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
                 yield Wrong(kind="not recorded", t=call.dialled, who=call.who, detail=f"ended {call.by}")
             continue
         for end in recorded[call.who]:
-            if end is not None and end.reason == "lost" and not overlaps(excused, gone - 1.0, gone + 0.1):
+            # Who never reached his hold is not to be found on the switch: the dialplan rescues him, some seconds later.
+            unseen_since = gone - 1.0 if call.music is not None else call.dialled
+            if end is not None and end.reason == "lost" and not overlaps(excused, unseen_since, gone + 0.1):
                 detail = f"recorded as lost ({end.detail}), ended {call.by} {gone - call.dialled:.1f} s after dialling"
                 yield Wrong(kind="lost", t=call.dialled, who=call.who, detail=detail)
 
@@ -355,9 +365,7 @@ def _passed_over(
 def _resumed(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
     """Within two seconds of seeing again, a phone that is idle rings for a caller who waits."""
     line = [call for call in calls.values() if call.to == LINE]
-    busy: dict[str, list[float]] = {}
-    for seen in run.sightings:
-        busy.setdefault(seen.who, []).append(seen.t)
+    busy = _busy(run)
     for index, (_, back) in enumerate(run.blind[:-1]):
         until = back + AFTER
         if run.blind[index + 1][0] < until or overlaps(joined(run.slow), back - AFTER, until):
@@ -367,9 +375,21 @@ def _resumed(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
             continue
         for phone in LINE_PHONES:
             away = any(who == phone and a < until and b + 5.0 > back - 40.0 for who, a, b in run.away)
-            if not away and not any(back - 40.0 < t < until for t in busy.get(phone, ())):
+            if not away and not overlaps(busy.get(phone, []), back - 40.0, until):
                 detail = f"{phone} was idle and {len(waiting)} waited"
                 yield Wrong(kind="not resumed", t=back, who=waiting[0].who, detail=detail)
+
+
+def _busy(run: Run) -> dict[str, list[Span]]:
+    """Return when each phone had a call, made by itself or not: from the first to the last that was seen of it."""
+    legs: dict[tuple[str, str], list[Sighting]] = {}
+    for seen in sorted(run.sightings, key=lambda one: one.t):
+        legs.setdefault((seen.who, seen.leg), []).append(seen)
+    busy: dict[str, list[Span]] = {}
+    for (who, _), all_seen in legs.items():
+        over = all_seen[-1].what in ("gone", "ended", "cancelled", "refused")
+        busy.setdefault(who, []).append((all_seen[0].t, all_seen[-1].t if over else float("inf")))
+    return busy
 
 
 # --- music over a kill --------------------------------------------------------------------------------------------------------

@@ -160,6 +160,28 @@ def test_who_waits_while_a_phone_is_idle_is_rung_for_as_soon_as_the_daemon_sees_
     assert kinds([*waits(101, 130), *rung], abandoned(), blind=blind) == []
 
 
+def test_a_phone_that_has_long_been_in_a_call_of_its_own_is_not_idle() -> None:
+    blind = [(90.0, 102.0), (105.0, 112.0), (390.0, 400.0)]
+    own = [caller(20, "dialled", who, detail="9999") for who in LINE_PHONES]
+    own += [caller(150, "gone", who, detail="NORMAL_CLEARING by himself") for who in LINE_PHONES]
+    assert kinds([*waits(101, 130), *own], abandoned(), blind=blind) == []
+
+
+def test_who_dials_while_he_is_rung_is_let_go_as_soon_as_the_daemon_can_see_it() -> None:
+    own = [caller(120, "dialled", ANNA, detail="9999"), caller(135, "gone", ANNA, detail="NORMAL_CLEARING by himself")]
+    story = [*waits(100, 130), *own, phone(118, "ringing"), phone(126, "refused")]
+    assert "two calls on one phone" in kinds(story, abandoned())
+    assert kinds(story, abandoned(), blind=[(120.1, 125.0)]) == []
+    assert "two calls on one phone" in kinds(story, abandoned(), blind=[(121.0, 125.0)])
+
+
+def test_who_never_reached_his_hold_may_be_recorded_as_lost_when_the_daemon_died_on_him() -> None:
+    story = [caller(100, "dialled", detail=LINE), caller(106, "gone", detail="NORMAL_TEMPORARY_FAILURE by the switch")]
+    lost = [opened(), ended("lost")]
+    assert kinds(story, lost, blind=[(100.1, 101.0)]) == []
+    assert kinds(story, lost, blind=[(90.0, 95.0)]) == ["lost"]
+
+
 def test_music_that_stops_when_the_daemon_is_killed_is_a_violation_however_short_the_daemon_was_away() -> None:
     story = [*waits(100, 130), caller(110.5, "silence"), caller(111.8, "music")]
     assert "music stopped" in kinds(story, abandoned(), tolerance=2.0, dead=[(110.0, 111.0)])

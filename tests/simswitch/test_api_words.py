@@ -70,6 +70,10 @@ def test_variables_are_read_and_written(lab: Lab) -> None:
     assert lab.client.send(f"api uuid_setvar_multi {uuid} a=1;b=2") == "+OK\n"
     assert lab.client.send(f"api uuid_getvar {uuid} b") == "2"
     assert lab.client.send(f"api eval uuid:{uuid} ${{a}}-${{caller_id_number}}") == "1-5551"
+    lab.client.send(f"api uuid_setvar {uuid} destination_number 7001")
+    assert lab.client.send(f"api eval uuid:{uuid} ${{destination_number}}") == "7001"
+    place = lab.client.send(f"api eval uuid:{uuid} ${{Caller-Destination-Number}}")
+    assert place == next(leg for leg in lab.world.legs.values() if leg.uuid == uuid).destination != "7001"
     assert lab.client.send(f"api uuid_broadcast {uuid} tone_stream://x aleg") == "+OK Message sent\n"
 
 
