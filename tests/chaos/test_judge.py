@@ -130,6 +130,13 @@ def test_an_answered_call_was_heard_by_somebody() -> None:
     assert kinds(waits(100, 130), [opened(), ended("answered")]) == ["not true"]
 
 
+def test_a_bridge_of_the_moment_in_which_the_switch_died_may_have_been_heard_by_nobody() -> None:
+    story = [*waits(100, 130)[:2], caller(110, "gone", detail="SWITCH_GONE by the switch")]
+    answered = [opened(), ended("answered")]
+    assert kinds(story, answered, restarts=[110.0]) == []
+    assert kinds(story, answered, restarts=[125.0]) == ["not true"]
+
+
 def test_a_caller_who_talked_is_recorded_as_answered() -> None:
     story = [*waits(100, 130), *talks(110, 130)]
     assert kinds(story, abandoned()) == ["not true"]
