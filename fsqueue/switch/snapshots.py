@@ -190,6 +190,9 @@ class Snapshots:
         if caller is None:
             if talking:
                 self._talk_seen(row, fields)
+            elif not on_hold:
+                # In a step, such as a mailbox: if he is a member he is on the phone all the same (M1).
+                ctx.api(f"eval uuid:{quoting.uuid(row.uuid)} {_WHO}", partial(self._other, row.uuid))
             return on_hold
         if talking:
             self._talks.adopt(fields[1], row.uuid, row.application_data)

@@ -76,6 +76,18 @@ def test_a_talk_that_a_predecessor_connected_is_told_as_found() -> None:
     assert kinds(bench, Answered) == []
 
 
+def test_a_member_who_called_a_group_and_is_in_its_mailbox_is_on_the_phone_until_he_hangs_up() -> None:
+    bench = Bench(link=False)
+    bench.answers[f"eval uuid:{CALLER}"] = "1001@lab"
+    bench.rows = [waiting_row(application="voicemail", dest="7002")]
+    bench.alive = [CALLER]
+    bench.give(LinkUp("core-1"))
+    assert [given for given in bench.inputs if isinstance(given, OtherCall)] == [OtherCall(leg(), ANNA.member, True)]
+    bench.clear()
+    bench.see("CHANNEL_HANGUP", CALLER, fsq_owner="pbx")
+    assert bench.inputs == [OtherCall(leg(), ANNA.member, False)]
+
+
 def test_a_member_who_talks_as_a_caller_of_ours_is_on_the_phone() -> None:
     talking = waiting_row(state="CS_SOFT_EXECUTE", application="uuid_bridge", application_data=MEMBER)
     bench = Bench(link=False)
