@@ -36,6 +36,7 @@ from fsqueue.engine.messages import (
     Step,
     StepDone,
     SwitchDown,
+    SwitchRestarted,
     TalkEnded,
     Wake,
     Withdraw,
@@ -175,6 +176,7 @@ def _step_done(s: State, seen: StepDone) -> None:
 
 _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     Snapshot: sight.snapshot,
+    SwitchRestarted: sight.restarted,
     SwitchDown: sight.down,
     Arrived: calls.arrive,
     CallerGone: _caller_gone,

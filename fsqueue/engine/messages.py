@@ -72,6 +72,14 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     legs: tuple[SeenLeg, ...] = ()
 
 
+class SwitchRestarted(msgspec.Struct, frozen=True, tag=True):
+    """The switch that is reached again is another one than before: all its legs are gone. Comes before what arrives on it."""
+
+    switch: str
+    core: str
+    """Its new Core-UUID."""
+
+
 class SwitchDown(msgspec.Struct, frozen=True, tag=True):
     """The switch is out of reach: no rule fires for its calls until the next `Snapshot`."""
 
@@ -259,7 +267,7 @@ class Wake(msgspec.Struct, frozen=True, tag=True):
 
 
 Input = (
-    Snapshot | SwitchDown | Arrived | CallerGone | Ringing | Answered | OfferEnded | Connected | ConnectFailed
+    Snapshot | SwitchRestarted | SwitchDown | Arrived | CallerGone | Ringing | Answered | OfferEnded | Connected | ConnectFailed
     | TalkEnded | StepDone | Reach | OtherCall | Pickup | DutyCode | Duty | Move | Hangup | Configure | Stalled | CaughtUp | Wake
 )  # fmt: skip
 

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from fsqueue.engine import calls, offers, roster
-from fsqueue.engine.messages import CaughtUp, Connect, Snapshot, Stalled, SwitchChanged, SwitchDown
+from fsqueue.engine.messages import (
+    CaughtUp,
+    Connect,
+    Snapshot,
+    Stalled,
+    SwitchChanged,
+    SwitchDown,
+    SwitchRestarted,
+)
 from fsqueue.engine.state import Offer, State, Switch
 
 SEEN_TWICE = 2
@@ -79,6 +87,16 @@ def offer_gone(s: State, offer: Offer, cause: str) -> None:
         return  # nothing of it rang any more; U2 counts from when it was withdrawn
     if call is not None and (call.winner == offer.id or not call.live):
         calls.call_event(s, call, "offer_over", calls.Event(detail=cause))
+
+
+def restarted(s: State, seen: SwitchRestarted) -> None:
+    """Close what was on the switch, and nothing of what arrives on the new one before its first snapshot."""
+    switch = s.switches.setdefault(seen.switch, Switch(id=seen.switch))
+    if switch.core != seen.core:
+        switch.core = seen.core
+        _forget_legs(s, seen.switch)
+        for person in s.people.values():
+            roster.refresh(s, person)
 
 
 def _forget_legs(s: State, switch: str) -> None:

@@ -20,6 +20,7 @@ from fsqueue.engine.messages import (
     Ring,
     Send,
     SwitchDown,
+    SwitchRestarted,
     Withdraw,
 )
 from fsqueue.esl.events import Event
@@ -227,6 +228,7 @@ class Core:
         ctx.link = True
         if ctx.core and core != ctx.core:
             self._forget_all()
+            ctx.emit(SwitchRestarted(ctx.switch, core))
         ctx.core = core
         self._lease.renew()
         self._members.ask_all()
@@ -249,7 +251,7 @@ class Core:
         ctx.emit(SwitchDown(ctx.switch))
 
     def _forget_all(self) -> None:
-        """The switch was restarted: its channels are gone, and the snapshot's Core-UUID says so to the engine."""
+        """The switch was restarted: its channels are gone."""
         ctx = self._ctx
         for session in ctx.sessions:
             ctx.commands.append(CloseSession(session))
@@ -293,6 +295,8 @@ class Core:
         caller = self._ctx.callers.get(uuid)
         if caller is not None:
             self._caller_ended(caller, "FALLBACK", None)
+        else:
+            self._ctx.emit(CallerGone(self._ctx.leg(uuid), "FALLBACK"))
 
     def _channel(self, event: Event) -> None:
         uuid = event.uuid
@@ -329,12 +333,19 @@ class Core:
         self._codes.gone(uuid)
         caller = ctx.callers.get(uuid)
         if caller is None:
+            self._stranger_hung_up(event)
             return
         if caller.phase == "left":
             if event.name == "CHANNEL_HANGUP_COMPLETE":
                 self._callers.mailbox_left(caller, event)
         else:
             self._caller_ended(caller, event.hangup_cause, event)
+
+    def _stranger_hung_up(self, event: Event) -> None:
+        """A predecessor may have died while he handed this caller over: then only the engine knows of him."""
+        ctx = self._ctx
+        if event.direction == "inbound" and event.fsq_owner == ctx.facts.owner and event.name == "CHANNEL_HANGUP":
+            ctx.emit(CallerGone(ctx.leg(event.uuid), event.hangup_cause))
 
     def _lost(self, caller: CallerLeg, cause: str) -> None:
         """A caller's leg turned out to be gone."""

@@ -309,7 +309,8 @@ def _truthful(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
         if answered and not call.talks and not _died_with_the_switch(run, call):
             yield Wrong(kind="not true", t=call.dialled, who=call.who, detail="recorded as answered, heard nobody")
         long = [(a, b) for a, b in call.talks if b - a > 2.5 + run.tolerance]
-        seen = long and not overlaps(run.excused, long[0][0] - 1.0, long[0][1]) and call.who not in run.handed
+        excused = joined([*run.excused, *run.unwritten])
+        seen = long and not overlaps(excused, long[0][0] - 1.0, long[0][1] + 1.0) and call.who not in run.handed
         if seen and ends and not answered:
             detail = f"talked {long[0][1] - long[0][0]:.1f} s, recorded as {ends[-1].reason} ({ends[-1].detail})"
             yield Wrong(kind="not true", t=call.dialled, who=call.who, detail=detail)

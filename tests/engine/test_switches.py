@@ -62,6 +62,19 @@ def test_a_restarted_switch_has_lost_all_its_callers_and_their_members_are_free(
     assert q.rung()["ola"] == third or q.rung()["anna"] == third
 
 
+def test_who_arrives_on_a_restarted_switch_before_its_first_snapshot_is_a_new_call_and_stays() -> None:
+    q = Quick(group(members=("anna",)), members=(ANNA,))
+    old = q.arrive()
+    q.give(m.SwitchDown("a"))
+    q.give(m.SwitchRestarted("a", "core2"))
+    assert q.ended() == {old: "lost"}
+    new = q.arrive()
+    q.give(m.SwitchDown("a"))
+    q.snapshot(new, core="core2")
+    assert q.ended() == {old: "lost"}
+    assert q.rung() == {"anna": new}
+
+
 def test_a_restart_of_one_switch_leaves_the_other_ones_calls_alone() -> None:
     q = Quick()
     q.snapshot(switch="b")

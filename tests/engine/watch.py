@@ -78,22 +78,32 @@ class Watch:
 
     def _snapshot(self, seen: m.Snapshot) -> None:
         f = self.f
-        restarted = f.cores.get(seen.switch, seen.core) != seen.core
-        f.cores[seen.switch] = seen.core
         f.known_since.setdefault(seen.switch, f.now)
+        if f.cores.setdefault(seen.switch, seen.core) != seen.core:
+            self._switch_restarted(m.SwitchRestarted(seen.switch, seen.core))
+            return
         callers = {leg.uuid for leg in seen.legs}
         offers = {leg.offer for leg in seen.legs}
         for call in [c for c in f.calls.values() if c.leg.switch == seen.switch]:
-            call.missing = 0 if call.leg.uuid in callers and not restarted else call.missing + 1
-            if restarted or call.missing >= 2:
+            call.missing = 0 if call.leg.uuid in callers else call.missing + 1
+            if call.missing >= 2:
                 self.reasons[call.id] = self._natural(call, "lost")
         for offer in [o for o in f.offers.values() if o.switch == seen.switch]:
-            offer.missing = 0 if offer.id in offers and not restarted else offer.missing + 1
-            if restarted or offer.missing >= 2:
+            offer.missing = 0 if offer.id in offers else offer.missing + 1
+            if offer.missing >= 2:
                 self._offer_gone(offer, "lost")
-        if restarted:
-            for member in f.members.values():
-                member.others = {leg: None for leg in member.others if leg.switch != seen.switch}
+
+    def _switch_restarted(self, seen: m.SwitchRestarted) -> None:
+        f = self.f
+        if f.cores.get(seen.switch) == seen.core:
+            return
+        f.cores[seen.switch] = seen.core
+        for call in [c for c in f.calls.values() if c.leg.switch == seen.switch]:
+            self.reasons[call.id] = self._natural(call, "lost")
+        for offer in [o for o in f.offers.values() if o.switch == seen.switch]:
+            self._offer_gone(offer, "lost")
+        for member in f.members.values():
+            member.others = {leg: None for leg in member.others if leg.switch != seen.switch}
 
     def _offer_gone(self, offer: SeenOffer, outcome: str) -> None:
         """The switch has no leg of the offer any more."""
@@ -818,6 +828,7 @@ def _rename(f: Facts, r: m.Renamed) -> None:
 
 _INPUTS: dict[type, Callable[[Watch, Any], None]] = {
     m.Snapshot: Watch._snapshot,
+    m.SwitchRestarted: Watch._switch_restarted,
     m.SwitchDown: Watch._switch_down,
     m.Stalled: Watch._stalled,
     m.CaughtUp: Watch._caught_up,

@@ -11,6 +11,7 @@ from fsqueue.engine.messages import (
     SeenLeg,
     Snapshot,
     SwitchDown,
+    SwitchRestarted,
     TalkEnded,
     Withdraw,
 )
@@ -276,6 +277,7 @@ def test_a_restarted_switch_has_none_of_our_legs() -> None:
     b.clear()
     b.alive.clear()
     b.give(LinkUp("core-2"))
+    assert b.inputs[0] == SwitchRestarted("main", "core-2"), "before anything that arrives on the new one"
     assert b.got(Snapshot) == [Snapshot(switch="main", core="core-2", legs=())]
     assert CloseSession("s2") in b.out
     assert b.see("CHANNEL_HANGUP") == []

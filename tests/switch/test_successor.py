@@ -76,6 +76,14 @@ def test_a_talk_that_a_predecessor_connected_is_told_as_found() -> None:
     assert kinds(bench, Answered) == []
 
 
+def test_the_end_of_a_caller_whom_a_predecessor_was_just_taking_is_told_since_the_engine_may_know_him() -> None:
+    bench = Bench()
+    told = bench.see("CHANNEL_HANGUP", CALLER, fsq_owner="pbx", direction="inbound", hangup_cause="NORMAL_CLEARING")
+    assert told == [CallerGone(leg(), "NORMAL_CLEARING")]
+    assert bench.see("fsqueue::fallback", CALLER, fsq_owner="pbx") == [CallerGone(leg(), "FALLBACK")]
+    assert bench.see("CHANNEL_HANGUP", MEMBER, fsq_owner="pbx", direction="outbound") == []
+
+
 def test_a_member_who_called_a_group_and_is_in_its_mailbox_is_on_the_phone_until_he_hangs_up() -> None:
     bench = Bench(link=False)
     bench.answers[f"eval uuid:{CALLER}"] = "1001@lab"
