@@ -11,7 +11,7 @@ from functools import partial
 
 import msgspec
 
-from fsqueue.engine.messages import Answered, Arrived, Ringing, SeenLeg, Snapshot
+from fsqueue.engine.messages import Answered, Arrived, CallerGone, Ringing, SeenLeg, Snapshot
 from fsqueue.esl.errors import RemoteProtocolError
 from fsqueue.esl.events import Event, decode
 from fsqueue.switch import quoting
@@ -219,18 +219,20 @@ class Snapshots:
         """Read each unknown caller's variables; the last answer completes the snapshot (answers keep their order)."""
         *others, last = waiting
         for row in others:
-            self._ctx.api(f"uuid_dump {quoting.uuid(row.uuid)} json", self._dumped)
-        self._ctx.api(f"uuid_dump {quoting.uuid(last.uuid)} json", partial(self._dumped_last, seen))
+            self._ctx.api(f"uuid_dump {quoting.uuid(row.uuid)} json", partial(self._dumped, row.uuid))
+        self._ctx.api(f"uuid_dump {quoting.uuid(last.uuid)} json", partial(self._dumped_last, last.uuid, seen))
 
-    def _dumped_last(self, seen: Sequence[SeenLeg], answer: str) -> None:
-        self._dumped(answer)
+    def _dumped_last(self, uuid: str, seen: Sequence[SeenLeg], answer: str) -> None:
+        self._dumped(uuid, answer)
         self._tell(seen)
 
-    def _dumped(self, answer: str) -> None:
+    def _dumped(self, uuid: str, answer: str) -> None:
         try:
             event = decode(answer.encode("utf-8", "replace"))
         except RemoteProtocolError:
-            return  # "-ERR No such channel!": he has hung up meanwhile
+            # "-ERR No such channel!": he has hung up, and the table is late. Nothing else will tell of it.
+            self._ctx.emit(CallerGone(self._ctx.leg(uuid), "gone"))
+            return
         if event.channel_state in ("CS_EXECUTE", ""):  # else he has left his hold since the table was made
             self.adopt(event)
 

@@ -149,23 +149,25 @@ class Injector:
 
     def _late(self) -> None:
         seconds = self._rng.uniform(0.05, 2)
-        self._troubled(*(Fault(kind="delay", of=of, probability=0.5, seconds=seconds) for of in LATE_EVENTS))
+        self._troubled(seconds, *(Fault(kind="delay", of=of, probability=0.5, seconds=seconds) for of in LATE_EVENTS))
 
     def _twice(self) -> None:
         seconds = self._rng.uniform(0.0, 1)
-        self._troubled(*(Fault(kind="duplicate", of=of, probability=0.5, seconds=seconds) for of in LATE_EVENTS))
+        doubled = (Fault(kind="duplicate", of=of, probability=0.5, seconds=seconds) for of in LATE_EVENTS)
+        self._troubled(seconds, *doubled)
 
     def _replies(self) -> None:
         seconds = self._rng.uniform(0.01, 0.5)
-        self._troubled(Fault(kind="delay", of="reply", probability=0.3, seconds=seconds))
+        self._troubled(seconds, Fault(kind="delay", of="reply", probability=0.3, seconds=seconds))
 
-    def _troubled(self, *faults: Fault) -> None:
+    def _troubled(self, late: float, *faults: Fault) -> None:
+        """Let the switch be as *faults* say; what it says to the last moment of that comes *late* seconds after it."""
         world = self.site.world
         world.faults = Faults(faults, Random(self._rng.random()))
-        self._for(self._rng.uniform(1, 10), lambda: setattr(world, "faults", Faults()))
+        self._for(self._rng.uniform(1, 10), lambda: setattr(world, "faults", Faults()), late)
 
-    def _for(self, seconds: float, end: Callable[[], None]) -> None:
-        self.slow.append((self.site.now, self.site.now + seconds))
+    def _for(self, seconds: float, end: Callable[[], None], late: float = 0.0) -> None:
+        self.slow.append((self.site.now, self.site.now + seconds + late))
         self._later(seconds, end)
 
     # -- the machine

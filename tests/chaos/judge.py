@@ -158,8 +158,9 @@ def _excused(run: Run, one: Violation) -> bool:
     if one.kind == "lost caller" and "heard nothing" in one.detail:
         # A slow switch is silent itself.
         found = _SECONDS.search(one.detail)
-        if found is not None and one.who in run.handed and float(found[1]) < RESCUE:
-            # Sent to us out of a talk while nobody was there to take him: the dialplan rescues him.
+        if found is not None and float(found[1]) < RESCUE and (one.who in run.handed or _was_being_taken(run, one)):
+            # On his way to us, out of a talk or answered and not yet in his hold, while nobody was there to take him:
+            # the dialplan rescues him.
             return overlaps(run.excused, one.t, one.t + float(found[1]))
         return found is not None and longest_outside(joined(run.slow), one.t, one.t + float(found[1])) < run.tolerance
     if one.kind == "lost caller" and any(abs(one.t - t) <= run.tolerance for t in run.restarts):
@@ -172,6 +173,17 @@ def _excused(run: Run, one: Violation) -> bool:
     length = float(found[1]) if found else 0.0
     slack = run.tolerance + (LONGEST_BRIDGE if one.kind == "nobody on the line" else 0.0)
     return longest_outside(run.excused, one.t, one.t + length) <= slack
+
+
+def _was_being_taken(run: Run, one: Violation) -> bool:
+    """Whether the silence of a caller is the first thing that he heard: the daemon died while it handed him to his hold."""
+    heard = [
+        seen
+        for seen in run.sightings
+        if seen.who == one.who and seen.side == "caller" and seen.what in ("music", "silence", "connected")
+    ]
+    silence = next((seen for seen in heard if seen.what == "silence" and seen.t == one.t), None)
+    return silence is not None and not any(seen.leg == silence.leg and seen.t < one.t for seen in heard)
 
 
 def _dialled(run: Run, one: Violation) -> bool:

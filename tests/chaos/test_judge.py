@@ -189,6 +189,16 @@ def test_who_never_reached_his_hold_may_be_recorded_as_lost_when_the_daemon_died
     assert kinds(story, lost, blind=[(90.0, 95.0)]) == ["lost"]
 
 
+def test_silence_before_the_hold_is_the_dialplans_to_end_when_the_daemon_died_in_it() -> None:
+    rescued = [caller(100, "dialled", detail=LINE), caller(100.1, "answered"), caller(100.2, "silence")]
+    rescued.append(caller(106, "gone", detail="NORMAL_TEMPORARY_FAILURE by the switch"))
+    records = [opened(), ended("lost")]
+    assert kinds(rescued, records, blind=[(100.2, 103.0)]) == []
+    assert "lost caller" in kinds(rescued, records)
+    later = [*rescued[:2], caller(100.1, "music"), *rescued[2:]]
+    assert "lost caller" in kinds(later, records, blind=[(100.2, 103.0)])
+
+
 def test_music_that_stops_when_the_daemon_is_killed_is_a_violation_however_short_the_daemon_was_away() -> None:
     story = [*waits(100, 130), caller(110.5, "silence"), caller(111.8, "music")]
     assert "music stopped" in kinds(story, abandoned(), tolerance=2.0, dead=[(110.0, 111.0)])

@@ -255,6 +255,12 @@ def test_who_is_in_a_call_of_his_own_is_not_rung() -> None:
     assert kinds(*GOOD, *own_call(0.5, 1.2)) == []
 
 
+def test_who_dialled_a_moment_before_he_was_rung_is_let_be_as_soon() -> None:
+    rung = (caller(0, "dialled"), caller(0.1, "music"), phone(5, "ringing"))
+    assert kinds(*rung, phone(5.2, "cancelled"), caller(20, "gone"), *own_call(4.9, 15)) == []
+    assert kinds(*rung, phone(7, "cancelled"), caller(20, "gone"), *own_call(4.9, 15)) == ["two calls on one phone"]
+
+
 def test_who_makes_a_call_while_he_is_rung_is_withdrawn() -> None:
     assert kinds(*GOOD, *own_call(1.5, 2.9)) == ["two calls on one phone"]
     assert kinds(*GOOD, *own_call(2.8, 4)) == []

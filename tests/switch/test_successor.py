@@ -76,6 +76,13 @@ def test_a_talk_that_a_predecessor_connected_is_told_as_found() -> None:
     assert kinds(bench, Answered) == []
 
 
+def test_a_caller_whom_the_late_channel_table_still_shows_after_his_end_is_gone() -> None:
+    bench = Bench(link=False)
+    bench.rows = [waiting_row()]
+    bench.give(LinkUp("core-1"))
+    assert kinds(bench, CallerGone, Snapshot)[:2] == ["CallerGone", "Snapshot"]
+
+
 def test_the_end_of_a_caller_whom_a_predecessor_was_just_taking_is_told_since_the_engine_may_know_him() -> None:
     bench = Bench()
     told = bench.see("CHANNEL_HANGUP", CALLER, fsq_owner="pbx", direction="inbound", hangup_cause="NORMAL_CLEARING")
