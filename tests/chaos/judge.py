@@ -211,6 +211,8 @@ class Call:
     talks: list[Span] = field(default_factory=list)
     rung: list[tuple[float, float, str]] = field(default_factory=list)
     """When phones rang for him: from, to, whose."""
+    picked_up: list[float] = field(default_factory=list)
+    """When one of them was picked up."""
 
     def waits(self, at: float) -> bool:
         """Whether he hears music at that moment."""
@@ -255,6 +257,8 @@ def _phone(seen: Sighting, names: dict[str, Call], ringing: dict[str, tuple[floa
         call = names.get(seen.peer)
         if call is not None:
             ringing[seen.leg] = (seen.t, seen.who, call)
+    elif seen.what == "answered" and seen.leg in ringing:
+        ringing[seen.leg][2].picked_up.append(seen.t)
     elif seen.what in ("connected", "cancelled", "refused", "ended") and seen.leg in ringing:
         since, who, call = ringing.pop(seen.leg)
         call.rung.append((since, seen.t, who))
@@ -318,7 +322,7 @@ def _truthful(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
     for call in calls.values():
         ends = [end for end in recorded.get(call.who, ()) if end is not None]
         answered = [end for end in ends if end.reason in ANSWERED]
-        if answered and not call.talks and not _died_with_the_switch(run, call):
+        if answered and not call.talks and not _too_short_to_hear(run, call):
             yield Wrong(kind="not true", t=call.dialled, who=call.who, detail="recorded as answered, heard nobody")
         long = [(a, b) for a, b in call.talks if b - a > 2.5 + run.tolerance]
         excused = joined([*run.excused, *run.unwritten])
@@ -328,9 +332,12 @@ def _truthful(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
             yield Wrong(kind="not true", t=call.dialled, who=call.who, detail=detail)
 
 
-def _died_with_the_switch(run: Run, call: Call) -> bool:
-    """Whether the switch died on him: a bridge of that moment was confirmed, and not heard any more."""
-    return call.gone is not None and any(abs(call.gone - t) <= run.tolerance for t in run.restarts)
+def _too_short_to_hear(run: Run, call: Call) -> bool:
+    """Whether he, or his switch, was gone in the moment in which somebody picked up: the bridge was confirmed, and not heard."""
+    if call.gone is None:
+        return False
+    died = any(abs(call.gone - t) <= run.tolerance for t in run.restarts)
+    return died or any(0.0 <= call.gone - t <= run.tolerance / 4 for t in call.picked_up)
 
 
 # --- the order of the line --------------------------------------------------------------------------------------------------

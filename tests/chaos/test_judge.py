@@ -137,6 +137,14 @@ def test_a_bridge_of_the_moment_in_which_the_switch_died_may_have_been_heard_by_
     assert kinds(story, answered, restarts=[125.0]) == ["not true"]
 
 
+def test_who_hangs_up_in_the_moment_in_which_somebody_picks_up_may_have_been_answered() -> None:
+    answered = [opened(), ended("answered")]
+    for picked, found in ((129.95, []), (128.0, ["not true"])):
+        story = [*waits(100, 130), phone(125, "ringing"), phone(picked, "answered")]
+        story.append(phone(130.05, "ended", detail="NORMAL_CLEARING by the switch"))
+        assert kinds(story, answered) == found
+
+
 def test_a_caller_who_talked_is_recorded_as_answered() -> None:
     story = [*waits(100, 130), *talks(110, 130)]
     assert kinds(story, abandoned()) == ["not true"]
