@@ -169,7 +169,7 @@ class People:
         """Phones that may be out of reach: whose, from, to (epoch seconds)."""
         self.over = False
         self.hands: dict[str, None] = {}
-        """Callers (by number) whom somebody transferred."""
+        """Callers, as sightings call them, whom somebody transferred."""
         for script in phone_scripts(rng):
             phones = world.phones(script)
             self.phones += phones
@@ -247,7 +247,8 @@ class People:
         """Send away whom *phone* talks to by now."""
         for ring in phone.rings:
             if ring.answered:
-                self.hands[ring.leg.caller_number] = None
+                number = ring.leg.caller_number
+                self.hands[number] = self.hands[f"{number}@lab"] = None  # sightings call a colleague by his user
         phone.transfer(to)
 
     def settle(self) -> None:
