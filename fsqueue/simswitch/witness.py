@@ -185,21 +185,18 @@ def _silences(calls: Sequence[_Call], tolerance: float, until: float) -> Iterabl
 
 def _drops(calls: Sequence[_Call], rings: Sequence[_Ring], settled: float, at_once: float) -> Iterable[Violation]:
     """A phone that answered for him and left at once must not take him along."""
+    about: dict[tuple[str, str], list[_Ring]] = {}
+    for ring in rings:
+        about.setdefault(("with", ring.with_leg) if ring.with_leg else ("shown", ring.shown), []).append(ring)
     for call in calls:
         if not call.ends or "the switch" not in call.ends[0].detail:
             continue
-        for ring in rings:
-            about_him = ring.with_leg in (call.leg, call.who) if ring.with_leg else ring.shown == call.who
+        heard = [("with", name) for name in dict.fromkeys((call.leg, call.who))]
+        for ring in [ring for key in (*heard, ("shown", call.who)) for ring in about.get(key, ())]:
             since = ring.answered if ring.connected == FOREVER else ring.connected
             short = ring.by_phone and ring.over - since < settled
             came_back = any(what == "music" and t >= since for t, what, _ in call.heard)
-            if (
-                about_him
-                and short
-                and not came_back
-                and call.end() - since >= 0
-                and abs(call.end() - ring.over) <= at_once
-            ):
+            if short and not came_back and call.end() - since >= 0 and abs(call.end() - ring.over) <= at_once:
                 words = f"dropped when {ring.who} hung up {ring.over - since:.2f} s after answering"
                 yield Violation(kind="lost caller", t=call.end(), who=call.who, detail=words)
                 break
@@ -213,6 +210,8 @@ def _two_calls(rings: Sequence[_Ring], tolerance: float, until: float) -> Iterab
     for who, own in by_user.items():
         for index, first in enumerate(own):
             for second in own[index + 1 :]:
+                if second.rang > min(first.over, until):
+                    break  # they are in the order in which they began to ring
                 if first.shown == second.shown:
                     begin = max(first.answered, second.answered)
                     overlap = min(first.over, second.over, until) - begin
@@ -229,10 +228,11 @@ def _rung_in_own_call(
     calls: Sequence[_Call], rings: Sequence[_Ring], tolerance: float, until: float
 ) -> Iterable[Violation]:
     """Who is in a call that he made himself is not rung, and who makes one while we ring him is let be. What he does in a talk is his."""
+    own: dict[str, list[_Call]] = {}
+    for call in calls:
+        own.setdefault(call.who, []).append(call)
     for ring in rings:
-        for call in calls:
-            if call.who != ring.who:
-                continue
+        for call in own.get(ring.who, ()):
             rings_until = min(ring.answered, ring.over, until)
             begin = max(ring.rang, call.dialled)
             # Whoever dialled within the tolerance before it could not be known yet: then it must end as soon.

@@ -7,8 +7,10 @@ ring for who is gone. Nothing else is excused, and nothing at all that loses a c
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter, itemgetter
 
 import msgspec
 
@@ -34,7 +36,11 @@ MUSIC_GAP = 0.5
 """Seconds of silence, once it counts as such, that are no break in the music: a tune may have a rest. Where sightings are
 less exact it is half their tolerance (FreeSWITCH's local_stream rests for a second at the end of its file, measured)."""
 
+LONGEST_STAY = 3600.0
+"""Seconds after which nobody is there any more."""
+
 Span = tuple[float, float]
+by_dialled = attrgetter("dialled")
 
 
 class Wrong(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,11 +77,12 @@ class Run:
     tolerance: float = TOLERANCE
     """Seconds between two sightings of one thing; more where the machine's own time counts."""
     excused: list[Span] = field(init=False)
+    slowed: list[Span] = field(init=False)
 
     def __post_init__(self) -> None:
         """Join the times in which nothing can be held against the daemon."""
         spans = [(a, b + AFTER) for a, b in self.blind] + [(a, b + AFTER) for a, b in self.slow]
-        self.excused = joined(spans)
+        self.excused, self.slowed = joined(spans), joined(self.slow)
 
 
 def joined(spans: Iterable[Span]) -> list[Span]:
@@ -90,15 +97,18 @@ def joined(spans: Iterable[Span]) -> list[Span]:
 
 
 def overlaps(spans: Sequence[Span], begin: float, end: float) -> bool:
-    """Whether any of *spans* has a moment between *begin* and *end*."""
-    return any(a <= end and begin <= b for a, b in spans)
+    """Whether any of *spans*, which are in order and apart (`joined`), has a moment between *begin* and *end*."""
+    at = bisect_right(spans, end, key=itemgetter(0))
+    return at > 0 and spans[at - 1][1] >= begin
 
 
 def longest_outside(spans: Sequence[Span], begin: float, end: float) -> float:
     """Return the longest stretch of *begin* to *end* in seconds that lies in none of *spans*, which are in order."""
     longest, at = 0.0, begin
-    for a, b in spans:
-        if b <= at or a >= end:
+    for a, b in spans[max(0, bisect_right(spans, begin, key=itemgetter(0)) - 1) :]:
+        if a >= end:
+            break
+        if b <= at:
             continue
         longest = max(longest, a - at)
         at = max(at, b)
@@ -162,7 +172,7 @@ def _excused(run: Run, one: Violation) -> bool:
             # On his way to us, out of a talk or answered and not yet in his hold, while nobody was there to take him:
             # the dialplan rescues him.
             return overlaps(run.excused, one.t, one.t + float(found[1]))
-        return found is not None and longest_outside(joined(run.slow), one.t, one.t + float(found[1])) < run.tolerance
+        return found is not None and longest_outside(run.slowed, one.t, one.t + float(found[1])) < run.tolerance
     if one.kind == "lost caller" and any(abs(one.t - t) <= run.tolerance for t in run.restarts):
         return True  # all calls end with their switch
     if one.kind not in FORGIVEN:
@@ -350,7 +360,9 @@ def _order(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
         line = [call for call in calls.values() if call.to == group and call.who not in run.handed]
         for later in line:
             for rang, _, phone in later.rung:
-                earlier = _passed_over(line, later, rang, phone, limit, offered, run.tolerance)
+                since = bisect_left(line, rang - limit, key=by_dialled)
+                ahead = line[since : bisect_left(line, later.dialled, key=by_dialled)]
+                earlier = _passed_over(ahead, later, rang, phone, limit, offered, run.tolerance)
                 if earlier is not None and not overlaps(run.excused, rang - run.tolerance, rang):
                     detail = f"rung at {phone} before {earlier.who}, who waited {rang - earlier.dialled:.1f} s"
                     yield Wrong(kind="order", t=rang, who=later.who, detail=detail)
@@ -394,10 +406,11 @@ def _resumed(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
     busy = _busy(run)
     for index, (_, back) in enumerate(run.blind[:-1]):
         until = back + AFTER
-        if run.blind[index + 1][0] < until or overlaps(joined(run.slow), back - AFTER, until):
+        if run.blind[index + 1][0] < until or overlaps(run.slowed, back - AFTER, until):
             continue
-        waiting = [call for call in line if call.waits(back - 5.0) and call.waits(until) and not call.rung]
-        if not waiting or any(a < until and b > back for call in line for a, b, _ in call.rung):
+        lately = line[bisect_left(line, back - LONGEST_STAY, key=by_dialled) : bisect_left(line, until, key=by_dialled)]
+        waiting = [call for call in lately if call.waits(back - 5.0) and call.waits(until) and not call.rung]
+        if not waiting or any(a < until and b > back for call in lately for a, b, _ in call.rung):
             continue
         for phone in LINE_PHONES:
             away = any(who == phone and a < until and b + 5.0 > back - 40.0 for who, a, b in run.away)
@@ -415,7 +428,7 @@ def _busy(run: Run) -> dict[str, list[Span]]:
     for (who, _), all_seen in legs.items():
         over = all_seen[-1].what in ("gone", "ended", "cancelled", "refused")
         busy.setdefault(who, []).append((all_seen[0].t, all_seen[-1].t if over else float("inf")))
-    return busy
+    return {who: joined(spans) for who, spans in busy.items()}
 
 
 # --- music over a kill --------------------------------------------------------------------------------------------------------
@@ -435,11 +448,12 @@ def held_over(run: Run) -> list[Held]:
     for seen in sorted(run.sightings, key=lambda one: one.t):
         if seen.side == "caller" and seen.what in ("music", "silence", "connected", "gone"):
             heard.setdefault(seen.leg, []).append(seen)
-    found = []
+    found, stories = [], list(heard.values())
     for died, back in run.dead:
-        if overlaps(joined(run.slow), died, back) or any(died - AFTER <= t <= back for t in run.restarts):
+        if overlaps(run.slowed, died, back) or any(died - AFTER <= t <= back for t in run.restarts):
             continue
-        for changes in heard.values():
+        begun = [bisect_left(stories, t, key=lambda changes: changes[0].t) for t in (died - LONGEST_STAY, died)]
+        for changes in stories[begun[0] : begun[1]]:
             before = [seen for seen in changes if seen.t <= died]
             if before and before[-1].what == "music":
                 found.append(Held(before[-1].who, died, _silence([seen for seen in changes if seen.t > died], back)))
