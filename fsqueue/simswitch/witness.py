@@ -237,7 +237,7 @@ def _rung_in_own_call(
             begin = max(ring.rang, call.dialled)
             # Whoever dialled within the tolerance before it could not be known yet: then it must end as soon.
             known = call.dialled < ring.rang - tolerance
-            overlap = (min(call.end(), until) if known else rings_until) - begin
+            overlap = min(call.end(), until if known else rings_until) - begin
             if begin <= min(rings_until, call.end()) and overlap > tolerance:
                 words = f"rung for {ring.shown} in a call of his own, for {overlap:.2f} s more"
                 yield Violation(kind="two calls on one phone", t=begin, who=ring.who, detail=words)

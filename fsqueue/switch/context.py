@@ -71,6 +71,8 @@ class PhoneLeg:
     existed: bool = False
     """Its channel was seen."""
     answered: bool = False
+    settled: bool = False
+    """Its originate is over: it was parked, or its job has said so."""
     over: bool = False
     kill: str = ""
     """The cause it was, or is to be, killed with."""
@@ -124,6 +126,8 @@ class Talk:
     refer: str = ""
     """The waiting channel that the member transferred his caller to."""
     timer: Timer | None = None
+    settling: Do | None = None
+    """What waits for the end of the member's originate."""
 
 
 @dataclass(slots=True, eq=False)

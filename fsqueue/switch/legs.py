@@ -272,7 +272,9 @@ class Core:
     def _event(self, event: Event) -> None:
         if event.name == "BACKGROUND_JOB":
             if event.job in self._ctx.jobs:
+                leg = self._ctx.jobs[event.job][1].uuid
                 self._offers.job_done(event.job, event.body)
+                self._talks.settled(leg)
         elif event.name == "CUSTOM":
             self._custom(event)
         elif event.name.startswith("CHANNEL_"):
@@ -324,6 +326,7 @@ class Core:
                 self._offers.answered(uuid)
             case "CHANNEL_PARK":
                 self._offers.parked(uuid, event.accept_digit)
+                self._talks.settled(uuid)
 
     def _hung_up(self, event: Event) -> None:
         ctx, uuid = self._ctx, event.uuid

@@ -135,8 +135,9 @@ class Offers:
             self._wins(offer, phone)
 
     def parked(self, uuid: str, digit: str) -> None:
-        """CHANNEL_PARK: the end of asking for a key. It isn't waited for otherwise: a bridge may overtake it."""
+        """CHANNEL_PARK: the end of the originate, and of asking for a key."""
         offer, phone = self._ctx.phones[uuid]
+        phone.settled = True
         if offer.ring is None or not offer.ring.key or phone.kill or offer.winner is phone:
             return
         if digit == offer.ring.key:
@@ -163,9 +164,10 @@ class Offers:
                 self._kill(offer, other, "LOSE_RACE")
 
     def job_done(self, job: str, body: str) -> None:
-        """BACKGROUND_JOB: only an error counts, and only of a phone that has not answered."""
+        """BACKGROUND_JOB: of errors only that of a phone counts which has not answered."""
         offer, phone = self._ctx.jobs[job]
         answer = body.strip()
+        phone.settled = True
         if answer.startswith("-") and offer.ring is None:
             self.check(offer, phone)  # rung by a predecessor: whether it had been answered is not known to us
         elif answer.startswith("-") and not phone.answered:

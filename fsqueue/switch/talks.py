@@ -20,10 +20,11 @@ from fsqueue.switch.dialplan import FALLBACK, HOLD
 WAIT_SECONDS = 6.0
 """How long an answered member waits, silent, for a caller who isn't in his hold yet."""
 
-SETTLE_SECONDS = 0.005
-"""Between CHANNEL_ANSWER and uuid_bridge. A bridge that meets the end of the member's originate is lost in a way that says
+SETTLE_SECONDS = 0.25
+"""How long uuid_bridge waits at most, after CHANNEL_ANSWER, for the member's originate to be over: for CHANNEL_PARK or the
+job's answer, which come 20 to 30 ms after it. A bridge that meets the end of the originate is lost in a way that says
 nothing: `+OK`, no CHANNEL_BRIDGE, silence for the caller, and after 20 s the end of both (3 of 2,850 sent at once; none of
-2,080 sent a few milliseconds later; measured)."""
+2,080 sent a few milliseconds later; but 1 of some 400 of those on a busy machine; measured)."""
 
 LEFT_SECONDS = 1.2
 """The same for a leg that a predecessor rang: he may have said uuid_bridge just before he died, and a second one for the
@@ -77,8 +78,23 @@ class Talks:
             ready = partial(self._callers.when_free, caller, partial(self._bridge, talk, caller))
             if talk.taker:
                 self._codes.take(leg, cmd.offer, ready)
+            elif not self._rung_by_us(cmd.offer):
+                ctx.after(LEFT_SECONDS, ready)
             else:
-                ctx.after(SETTLE_SECONDS if self._rung_by_us(cmd.offer) else LEFT_SECONDS, ready)
+                talk.settling = ready
+                ctx.after(SETTLE_SECONDS, partial(self._settle, talk))
+                self.settled(leg)
+
+    def settled(self, leg: str) -> None:
+        """The member's leg was parked, or its job has answered: if so, his originate can be met no more."""
+        talk, known = self.by_leg.get(leg), self._ctx.phones.get(leg)
+        if talk is not None and (known is None or known[1].settled):
+            self._settle(talk)
+
+    def _settle(self, talk: Talk) -> None:
+        ready, talk.settling = talk.settling, None
+        if ready is not None:
+            ready()
 
     def add(self, talk: Talk) -> None:
         """Know a talk by its three names; an older one of the same caller is over for him."""

@@ -144,6 +144,8 @@ class Injector:
             kill=timing.kill * factor,
             route=timing.route * factor,
             create=timing.create * factor,
+            meets=timing.meets * factor,
+            lost=0.2,
         )
         self._for(self._rng.uniform(1, 8), lambda: setattr(world, "timing", timing))
 

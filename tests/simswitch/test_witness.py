@@ -264,6 +264,7 @@ def test_who_dialled_a_moment_before_he_was_rung_is_let_be_as_soon() -> None:
 def test_who_makes_a_call_while_he_is_rung_is_withdrawn() -> None:
     assert kinds(*GOOD, *own_call(1.5, 2.9)) == ["two calls on one phone"]
     assert kinds(*GOOD, *own_call(2.8, 4)) == []
+    assert kinds(*GOOD, *own_call(1.5, 1.6)) == [], "his own call is over: he may be rung on"
 
 
 def test_who_makes_a_call_in_a_talk_may() -> None:

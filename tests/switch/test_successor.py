@@ -14,7 +14,7 @@ from fsqueue.engine.messages import (
     Snapshot,
 )
 from fsqueue.switch.messages import Api, LinkUp
-from fsqueue.switch.talks import LEFT_SECONDS
+from fsqueue.switch.talks import LEFT_SECONDS, SETTLE_SECONDS
 
 from .bench import ANNA, CALLER, Bench, leg
 
@@ -116,7 +116,7 @@ def test_a_bridge_for_a_predecessors_leg_waits_until_what_he_said_last_is_seen()
     bench = successor(waiting_row(), member_row(callstate="ACTIVE", state="CS_PARK"))
     bench.out.clear()
     bench.give(Connect(call="c1", leg=leg(), offer="c1.1"))
-    bench.wait(LEFT_SECONDS - 0.1)
+    bench.wait(LEFT_SECONDS - SETTLE_SECONDS - 0.1)
     assert not any(isinstance(c, Api) and c.text.startswith("uuid_bridge") for c in bench.out)
     bench.wait(0.2)
     assert any(isinstance(c, Api) and c.text == f"uuid_bridge {CALLER} {MEMBER}" for c in bench.out)

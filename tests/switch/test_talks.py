@@ -8,6 +8,7 @@ import pytest
 from fsqueue.engine.messages import (
     Arrived,
     CallerGone,
+    Connect,
     Connected,
     ConnectFailed,
     Input,
@@ -18,6 +19,7 @@ from fsqueue.engine.messages import (
 )
 from fsqueue.switch.ids import leg_uuid
 from fsqueue.switch.messages import LinkDown, LinkUp
+from fsqueue.switch.talks import SETTLE_SECONDS
 from tests.switch.bench import CALLER, FACTS, Bench, leg
 
 U = leg_uuid("pbx", "c1.1", 0)
@@ -57,6 +59,36 @@ def test_a_caller_without_media_is_pre_answered_first() -> None:
     b.clear()
     b.connect()
     assert b.texts() == [f"uuid_pre_answer {CALLER}", f"uuid_bridge {CALLER} {U}"]
+
+
+@pytest.mark.parametrize("sign", ["park", "job", "neither"])
+def test_the_bridge_waits_for_the_end_of_the_members_originate(sign: str) -> None:
+    b = Bench()
+    b.waiting()
+    b.answered()
+    b.clear()
+    b._take(Connect(call="c1", leg=leg(), offer="c1.1"))
+    assert b.texts("uuid_bridge") == []
+    if sign == "park":
+        b.see("CHANNEL_PARK", U)
+    elif sign == "job":
+        b.job("c1.1", f"+OK {U}")
+    else:
+        b.wait(SETTLE_SECONDS)
+    assert b.texts("uuid_bridge") == [f"uuid_bridge {CALLER} {U}"]
+    b.see("CHANNEL_PARK", U)
+    b.wait(SETTLE_SECONDS)
+    assert len(b.texts("uuid_bridge")) == 1
+
+
+def test_a_member_whose_originate_is_over_is_bridged_at_once() -> None:
+    b = Bench()
+    b.waiting()
+    b.answered()
+    b.see("CHANNEL_PARK", U)
+    b.clear()
+    b._take(Connect(call="c1", leg=leg(), offer="c1.1"))
+    assert b.texts("uuid_bridge") == [f"uuid_bridge {CALLER} {U}"]
 
 
 def test_the_bridge_waits_for_the_hold() -> None:
