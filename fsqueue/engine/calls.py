@@ -39,6 +39,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 NOTHING = Event()
 
+DRAINING = "draining"
+"""Why a new caller is left to the dialplan's fallback while calls are only brought to their end."""
+
 TAKEN_AWAY = "FALLBACK"
 """The cause by which the legs tell that a caller is in the dialplan's fallback, and not gone."""
 
@@ -98,6 +101,10 @@ def _came_back(s: State, arrived: Arrived) -> bool:
 
 
 def _open(s: State, arrived: Arrived) -> None:
+    if s.draining and not arrived.call:
+        # Whose channel has had a call of ours is no new caller: a member has transferred him to a group.
+        _refuse(s, arrived, DRAINING)
+        return
     group, number = visits.destination(s, arrived.to, arrived.dialled)
     if not group:
         _refuse(s, arrived, f"no group behind {arrived.to or arrived.dialled or 'an empty number'}")

@@ -239,6 +239,8 @@ class State:
         """Arrivals and calls that ended lately, since the switch's channel table is behind its events."""
         self.stalled = False
         """No rule fires until what happened while this process was held up is known."""
+        self.draining = False
+        """No new calls are taken. Of this process alone: a start takes calls."""
         self.forwards = 0
         """Forwards to numbers that ring or talk now."""
         self.dirty: dict[str, None] = {}

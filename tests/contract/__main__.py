@@ -12,7 +12,8 @@ from collections.abc import Callable
 import msgspec
 
 import tests.contract.scenarios_people
-import tests.contract.scenarios_steps  # noqa: F401
+import tests.contract.scenarios_restarts
+import tests.contract.scenarios_steps
 from tests.contract.freeswitch import NotInstalledError, find
 from tests.contract.lab import Board, EmbeddedBoard, RealBoard
 from tests.contract.runner import Result, run, skipped

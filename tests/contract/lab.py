@@ -24,7 +24,7 @@ import gevent
 from fsqueue.config.model import Configuration
 from fsqueue.config.reading import load
 from fsqueue.control.client import Client
-from fsqueue.control.protocol import Members
+from fsqueue.control.protocol import DrainDone, Members
 from fsqueue.facts import dialplan_facts
 from fsqueue.simswitch.actors import Caller as SimCaller
 from fsqueue.simswitch.actors import Phone as SimPhone
@@ -153,6 +153,18 @@ class Lab:
     def stop_daemon(self) -> None:
         """Ask the daemon to end (SIGTERM) and wait for it, at most 10 s."""
         self._end_daemon(signal.SIGTERM)
+
+    def drain_daemon(self) -> None:
+        """Have it take no new calls, and end with the last one; returns at once."""
+        Client(self.folder / "control.sock").post(DrainDone, "drain")
+
+    def daemon_exits(self, seconds: float) -> int:
+        """Wait until the daemon has ended by itself, and return its exit code."""
+        process = self._daemon
+        assert process is not None
+        self.until(lambda: process.poll() is not None, seconds, "the daemon ends by itself")
+        self._daemon = None
+        return process.returncode
 
     def kill_daemon(self) -> None:
         """Kill it (SIGKILL)."""
