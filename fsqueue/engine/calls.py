@@ -66,6 +66,7 @@ def arrive(s: State, arrived: Arrived) -> None:
     known = s.by_arrival.get(arrived.arrival)
     if known is not None and known.leg == arrived.leg:
         known.missing = 0
+        _is_here(s, known)
         if known.state == "waiting" and not arrived.found:
             visits.hold(s, known)
         elif known.state == "sent" and arrived.found:
@@ -98,6 +99,13 @@ def _came_back(s: State, arrived: Arrived) -> bool:
     visits.decide(s, call, "S2", f"forward {offer.number} came back to us and was turned away")
     s.command(Drop(arrived.leg, "USER_BUSY"))
     return True
+
+
+def _is_here(s: State, call: Call) -> None:
+    """A start has found the caller: his line is looked at again."""
+    if not call.here:
+        call.here = True
+        s.touch(call.group)
 
 
 def _open(s: State, arrived: Arrived) -> None:
@@ -291,6 +299,9 @@ def _lose(s: State, call: Call, what: Event) -> None:
 
 
 def _finish_step(s: State, call: Call, what: Event) -> None:
+    if what.detail == TAKEN_AWAY:
+        visits.end(s, call, "fallback", "he was not in his step in time, and the dialplan took him")
+        return
     if what.ok:
         visits.end(s, call, call.reason, what.detail)
         return
@@ -331,7 +342,7 @@ def _releg(s: State, call: Call, what: Event) -> None:
     if s.by_leg.get(call.leg) is call:
         del s.by_leg[call.leg]
     s.by_arrival.pop(call.arrival, None)
-    call.missing = 0
+    call.missing, call.here = 0, True
     call.leg, call.arrival, call.caller = arrived.leg, arrived.arrival, arrived.caller
     s.by_leg[call.leg] = call
     s.by_arrival[call.arrival] = call

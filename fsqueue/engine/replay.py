@@ -52,9 +52,11 @@ def _settle_down(s: State) -> None:
     for call in s.calls.values():
         s.by_leg[call.leg] = call
         s.by_arrival[call.arrival] = call
+        call.here = False
         s.switches.setdefault(call.leg.switch, Switch(id=call.leg.switch))
         call.live = {o.id: o for o in call.live.values() if o.state in ("asked", "ringing", "answered")}
     for offer in s.offers.values():
+        offer.here = False
         _hold_again(s, offer)
         if offer.state in ("asked", "ringing"):
             s.timers.set(("window", offer.id), offer.until)

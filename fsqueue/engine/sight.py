@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fsqueue.engine import calls, offers, roster
+from fsqueue.engine import calls, offers, roster, visits
 from fsqueue.engine.messages import CaughtUp, Connect, Snapshot, Stalled, SwitchChanged, SwitchDown
 from fsqueue.engine.state import Offer, State, Switch
 
@@ -35,7 +35,13 @@ def snapshot(s: State, seen: Snapshot) -> None:
 def _say_again(s: State, switch: str) -> None:
     """Repeat what may have been lost with the process, or the link, that was to say it; the legs know if it wasn't."""
     for call in s.calls.values():
-        if call.leg.switch == switch and call.state == "connecting":
+        if call.leg.switch != switch:
+            continue
+        if not call.here and call.state == "sent":
+            visits.send_again(s, call)
+        elif not call.here and call.state != "talking":
+            visits.hold(s, call)
+        if call.state == "connecting":
             s.command(Connect(call=call.id, leg=call.leg, offer=call.winner))
 
 

@@ -43,6 +43,8 @@ class Offer:
     """What the end of a withdrawn offer is recorded as."""
     missing: int = 0
     """Snapshots in a row that didn't show it."""
+    here: bool = True
+    """In this life of the daemon it was asked for, or its legs were found; of records alone nobody knows if it ever rang."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,6 +95,8 @@ class Call:
     step: Voicemail | HangUp = field(default_factory=HangUp)
     """With `sent`: where to."""
     missing: int = 0
+    here: bool = True
+    """In this life of the daemon his channel has arrived, or was found on hold; records alone don't say where he is."""
 
     @property
     def key(self) -> LineKey:
@@ -278,3 +282,7 @@ class State:
         """Whether rules may fire for the call now."""
         switch = self.switches.get(call.leg.switch)
         return switch is not None and switch.known and not self.stalled
+
+    def may_ring(self, call: Call) -> bool:
+        """Whether phones may begin to ring for the call: never for a caller whom a start has not found yet."""
+        return call.here and self.on_known_switch(call)

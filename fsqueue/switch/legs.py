@@ -45,6 +45,7 @@ from fsqueue.switch.messages import (
 )
 from fsqueue.switch.offers import Offers
 from fsqueue.switch.snapshots import Snapshots
+from fsqueue.switch.strays import Strays
 from fsqueue.switch.talks import Talks
 
 REFER_SECONDS = 0.5
@@ -64,6 +65,7 @@ class Core:
         ctx = self._ctx = Context(switch, facts, new_call or CallIds())
         self._lease = Lease(ctx)
         self._callers = Callers(ctx, self._lost)
+        self._strays = Strays(ctx, self._callers)
         self._codes = Codes(ctx)
         self._talks = Talks(ctx, self._callers, self._codes, self._lost)
         self._offers = Offers(ctx, lambda uuid: self._talks.member_gone(uuid, None))
@@ -145,6 +147,8 @@ class Core:
                     self._offers.withdraw(cmd)
             case Connect():
                 self._talks.connect(cmd)
+            case Hold() | Send() if cmd.leg.uuid not in self._ctx.callers:
+                self._strays.fetch(cmd)
             case Hold():
                 self._callers.hold(cmd)
             case Announce():
@@ -284,15 +288,22 @@ class Core:
             elif not caller.session and not self._talks.on_hold(caller):
                 self._callers.stands(caller)
         elif event.subclass == FALLBACK_EVENT:
-            self._fell_back(event.uuid)
+            self._fell_back(event)
         elif event.subclass.startswith("sofia::"):
             self._members.registration(event)
 
-    def _fell_back(self, uuid: str) -> None:
+    def _fell_back(self, event: Event) -> None:
         """The dialplan sent a caller to the fallback: his own last moment has come, or we were too slow."""
-        caller = self._ctx.callers.get(uuid)
+        caller = self._ctx.callers.get(event.uuid)
         if caller is not None:
             self._caller_ended(caller, "FALLBACK", None)
+        else:
+            self._stranger_gone(event, "FALLBACK")
+
+    def _stranger_gone(self, event: Event, cause: str) -> None:
+        """A leg of ours has gone that only the engine may know: a predecessor's caller who was not in his hold."""
+        if event.fsq_owner == self._ctx.facts.owner:
+            self._ctx.emit(CallerGone(self._ctx.leg(event.uuid), cause))
 
     def _channel(self, event: Event) -> None:
         uuid = event.uuid
@@ -329,6 +340,8 @@ class Core:
         self._codes.gone(uuid)
         caller = ctx.callers.get(uuid)
         if caller is None:
+            if event.name == "CHANNEL_HANGUP" and event.direction == "inbound":
+                self._stranger_gone(event, event.hangup_cause)
             return
         if caller.phase == "left":
             if event.name == "CHANNEL_HANGUP_COMPLETE":

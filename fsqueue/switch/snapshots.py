@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from math import inf
 
 import msgspec
 
 from fsqueue.engine.messages import Answered, Arrived, Ringing, SeenLeg, Snapshot
+from fsqueue.engine.model import Voicemail
 from fsqueue.esl.errors import RemoteProtocolError
 from fsqueue.esl.events import Event, decode
 from fsqueue.switch import quoting
@@ -180,6 +182,8 @@ class Snapshots:
         if caller is None:
             if talking:
                 self._talk_seen(row, fields)
+            elif row.application == "voicemail":
+                self._mailbox_seen(row, fields)
             return on_hold
         if talking:
             self._talks.adopt(fields[1], row.uuid, row.application_data)
@@ -197,6 +201,13 @@ class Snapshots:
         self._talks.adopt(fields[1], row.uuid, row.application_data)
         # A member who called us is on the phone; the table has no authenticated name.
         self._ctx.api(f"eval uuid:{quoting.uuid(row.uuid)} {_WHO}", partial(self._calls_us, row.uuid))
+
+    def _mailbox_seen(self, row: Row, fields: list[str]) -> None:
+        """A caller whom a predecessor sent to voicemail: how long his message is comes with his hang-up."""
+        ctx = self._ctx
+        caller = CallerLeg(row.uuid, Event(uuid=row.uuid), call=fields[1], phase="sent", media=True)
+        caller.step, caller.sent_at = Voicemail(row.application_data), -inf
+        ctx.callers[row.uuid] = caller
 
     def _calls_us(self, uuid: str, answer: str) -> None:
         if uuid in self._ctx.callers:

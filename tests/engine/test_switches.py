@@ -6,15 +6,13 @@ import msgspec
 
 from fsqueue.engine import messages as m
 from fsqueue.engine.engine import Engine
-from fsqueue.engine.model import Plan, Wait
-from tests.engine.dsl import ANNA, JAN, Quick, group
+from fsqueue.engine.model import HangUp, Plan, Voicemail, Wait
+from tests.engine.dsl import ANNA, JAN, Quick, group, looks
 
 
 def restarted(q: Quick, plan: Plan | None = None) -> Engine:
     """Return an engine that starts with the records of *q*."""
-    engine = Engine(plan or q.plan)
-    engine.restore(q.stamped, q.now)
-    return engine
+    return q.restarted(plan)
 
 
 def commands(engine: Engine, given: m.Input, now: float) -> list[m.Command]:
@@ -111,7 +109,7 @@ def test_a_restart_loses_no_place_and_waits_for_the_switch() -> None:
     q.advance(1).arrive()
     engine = restarted(q)
     assert engine.deadline() is not None
-    assert commands(engine, m.Snapshot(switch="a", core="core1"), q.now) == []
+    assert [c for c in looks(engine, q.now, but="c001") if isinstance(c, m.Ring)] == []
     rung = commands(engine, m.TalkEnded("c001", "c001.1"), q.now)
     assert [c.call for c in rung if isinstance(c, m.Ring)] == [early]
 
@@ -122,7 +120,7 @@ def test_a_restart_in_the_middle_of_a_to_all_pass_keeps_its_window() -> None:
     q.arrive()
     q.advance(8)
     engine = restarted(q)
-    engine.handle(m.Snapshot(switch="a", core="core1"), q.now)
+    looks(engine, q.now)
     rings = [c for c in commands(engine, m.Duty("jan", "in"), q.now) if isinstance(c, m.Ring)]
     assert [(c.member, round(c.timeout, 3)) for c in rings] == [("jan", 12)]
 
@@ -172,7 +170,7 @@ def test_a_rename_keeps_turns_and_callers_across_a_restart() -> None:
     )
     q.give(m.Configure(renamed, (m.Renamed("member", "anna", "hanna"), m.Renamed("group", "sales", "first"))))
     engine = restarted(q, renamed)
-    rings = [c for c in commands(engine, m.Snapshot(switch="a", core="core1"), q.now) if isinstance(c, m.Ring)]
+    rings = [c for c in looks(engine, q.now) if isinstance(c, m.Ring)]
     assert [(c.call, c.member) for c in rings] == [(waiting, "jan")], "whose turn is longer ago"
 
 
@@ -235,3 +233,73 @@ def test_a_window_that_ended_in_a_stall_ends_right_after_it() -> None:
     q.give(m.Wake())
     assert "anna" in q.withdrawn()
     assert second in q.rung().values()
+
+
+# --- who is found, and who isn't, after a start ---
+
+
+def rings(commands: list[m.Command]) -> list[str]:
+    return [c.call for c in commands if isinstance(c, m.Ring)]
+
+
+def test_no_phone_begins_to_ring_for_a_caller_whom_a_start_has_not_found() -> None:
+    q = Quick(group(members=("anna",)), members=(ANNA,))
+    q.other("anna", present=True)
+    call = q.arrive()
+    engine = restarted(q)
+    assert (
+        rings(
+            commands(
+                engine, m.Snapshot(switch="a", core="core1", legs=(m.SeenLeg(uuid="leg-c001", kind="caller"),)), q.now
+            )
+        )
+        == []
+    )
+    found = m.Arrived(leg=q.leg(call), arrival=f"arrival-{call}", new_call="-", found=True, call=call, group="sales")
+    assert rings(commands(engine, found, q.now)) == [call]
+
+
+def test_a_start_asks_for_the_hold_of_every_caller_whom_it_has_not_found() -> None:
+    q = Quick(group(members=()))
+    call = q.arrive()
+    engine = restarted(q)
+    holds = [c.call for c in commands(engine, m.Snapshot(switch="a", core="core1"), q.now) if isinstance(c, m.Hold)]
+    assert holds == [call]
+    assert not [c for c in looks(restarted(q), q.now) if isinstance(c, m.Hold)], "those it has found are on hold"
+
+
+def test_a_start_repeats_the_step_of_a_caller_whom_it_has_not_found() -> None:
+    q = Quick(group(members=(), offline=HangUp("USER_BUSY"), unanswered=Wait()))
+    q.arrive()
+    step = commands(restarted(q), m.Snapshot(switch="a", core="core1"), q.now)
+    assert [c.step for c in step if isinstance(c, m.Send)] == [HangUp("USER_BUSY")]
+
+
+def test_an_offer_of_which_a_start_finds_nothing_costs_its_member_no_rest() -> None:
+    q = Quick(group(members=("anna",)), members=(ANNA,))
+    call = q.arrive()
+    engine = restarted(q)
+    looks(engine, q.now)
+    assert rings(
+        commands(
+            engine, m.Snapshot(switch="a", core="core1", legs=(m.SeenLeg(uuid="leg-c001", kind="caller"),)), q.now + 1
+        )
+    ) == [call]
+
+
+def test_an_offer_that_a_start_has_found_and_lost_again_is_one_that_was_not_taken() -> None:
+    q = Quick(group(members=("anna",)), members=(ANNA,))
+    q.arrive()
+    engine = restarted(q)
+    engine.handle(m.Ringing("c001.1"), q.now)
+    looks(engine, q.now)
+    seen = m.Snapshot(switch="a", core="core1", legs=(m.SeenLeg(uuid="leg-c001", kind="caller"),))
+    assert rings(commands(engine, seen, q.now + 1)) == []
+    assert engine.state.people["anna"].quiet_until > q.now
+
+
+def test_who_was_in_no_step_but_in_the_fallback_is_recorded_so() -> None:
+    q = Quick(group(members=(), offline=Voicemail("1000@lab"), unanswered=Wait()))
+    call = q.arrive()
+    q.give(m.CallerGone(q.leg(call), "FALLBACK"))
+    assert q.ended() == {call: "fallback"}
