@@ -91,7 +91,8 @@ def _wake(s: State, _: Wake) -> None:
 def _caller_gone(s: State, seen: CallerGone) -> None:
     call = s.by_leg.get(seen.leg)
     if call is not None:
-        calls.call_event(s, call, "caller_gone", calls.Event(detail=seen.cause))
+        unseen_since = call.seen if seen.cause == calls.UNSEEN else None
+        calls.call_event(s, call, "caller_gone", calls.Event(detail=seen.cause, unseen_since=unseen_since))
 
 
 def _ringing(s: State, seen: Ringing) -> None:

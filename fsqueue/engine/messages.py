@@ -508,6 +508,10 @@ class CallEnded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The last group it was in."""
     member: str = ""
     detail: str = ""
+    unseen_since: float | None = None
+    """Nobody saw the end: it came after this moment (epoch seconds) and before the record, and `waited` and `talked` are
+    counted up to here. None: it was seen.
+    """
 
 
 class MemberChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):

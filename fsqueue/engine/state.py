@@ -95,6 +95,8 @@ class Call:
     step: Voicemail | HangUp = field(default_factory=HangUp)
     """With `sent`: where to."""
     missing: int = 0
+    seen: float = 0.0
+    """When he was surely there, at last: arrived, or shown by a snapshot (epoch seconds)."""
     here: bool = True
     """In this life of the daemon his channel has arrived, or was found on hold; records alone don't say where he is."""
 

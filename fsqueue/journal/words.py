@@ -196,6 +196,8 @@ def _ended(record: CallEnded, names: Names) -> str:
     decided = names.of(record.call).decided
     if decided and record.reason in _DECIDED_REASONS:
         text += f": {decided}"
+    if record.unseen_since is not None:
+        text += ", its end not seen"
     return text + (f" ({_theirs(record.detail)})" if record.detail else "")
 
 

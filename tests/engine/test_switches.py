@@ -303,3 +303,65 @@ def test_who_was_in_no_step_but_in_the_fallback_is_recorded_so() -> None:
     call = q.arrive()
     q.give(m.CallerGone(q.leg(call), "FALLBACK"))
     assert q.ended() == {call: "fallback"}
+
+
+def end_of(q: Quick) -> m.CallEnded:
+    (end,) = [record for record in q.records if isinstance(record, m.CallEnded)]
+    return end
+
+
+def test_an_end_that_nobody_saw_is_recorded_with_the_last_moment_that_was_seen() -> None:
+    q = Quick(group(members=()))
+    call = q.arrive()
+    q.advance(20).snapshot(call)
+    q.advance(30).snapshot()
+    q.advance(1).snapshot()
+    assert (end_of(q).reason, end_of(q).unseen_since, end_of(q).waited) == ("lost", q.now - 31, 20)
+
+
+def test_a_talk_whose_end_nobody_saw_has_lasted_as_long_as_it_was_seen() -> None:
+    q = Quick(group(members=("anna",)), members=(ANNA,))
+    call = q.arrive()
+    q.talk("anna")
+    q.advance(50).snapshot(call, "c001.1")
+    q.advance(600).snapshot()
+    q.advance(1).snapshot()
+    assert (end_of(q).reason, end_of(q).talked, end_of(q).unseen_since) == ("answered", 50, q.now - 601)
+
+
+def test_a_call_that_ended_while_nothing_ran_was_seen_until_the_last_record() -> None:
+    q = Quick(group(members=()))
+    call = q.arrive()
+    q.advance(40).duty("anna", "out")
+    last = q.now
+    engine = restarted(q)
+    ends = []
+    for later in (100, 101):
+        step = engine.handle(m.Snapshot(switch="a", core="core1"), last + later)
+        ends += [record for record in step.records if isinstance(record, m.CallEnded)]
+    assert [(end.call, end.reason, end.unseen_since) for end in ends] == [(call, "lost", last)]
+
+
+def test_while_the_switch_was_out_of_reach_nobody_saw_its_calls() -> None:
+    q = Quick(group(members=()))
+    call = q.arrive()
+    q.advance(10).give(m.SwitchDown("a"))
+    down = q.now
+    q.advance(40).duty("anna", "out")
+    engine = restarted(q)
+    ends = []
+    for later in (100, 101):
+        step = engine.handle(m.Snapshot(switch="a", core="core1"), down + later)
+        ends += [record for record in step.records if isinstance(record, m.CallEnded)]
+    assert [(end.call, end.unseen_since) for end in ends] == [(call, down)]
+
+
+def test_a_caller_who_hangs_up_before_our_eyes_has_no_such_interval() -> None:
+    q = Quick(group(members=()))
+    q.gone(q.arrive())
+    assert end_of(q).unseen_since is None
+    q = Quick(group(members=()))
+    call = q.arrive()
+    arrived = q.now
+    q.advance(5).give(m.CallerGone(q.leg(call), "LOST"))
+    assert (end_of(q).reason, end_of(q).unseen_since) == ("abandoned", arrived)
