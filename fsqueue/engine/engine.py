@@ -91,8 +91,12 @@ def _wake(s: State, _: Wake) -> None:
 def _caller_gone(s: State, seen: CallerGone) -> None:
     call = s.by_leg.get(seen.leg)
     if call is not None:
-        unseen_since = call.seen if seen.cause == calls.UNSEEN else None
-        calls.call_event(s, call, "caller_gone", calls.Event(detail=seen.cause, unseen_since=unseen_since))
+        if seen.cause != calls.UNSEEN:
+            calls.call_event(s, call, "caller_gone", calls.Event(detail=seen.cause))
+        elif call.here:
+            calls.call_event(s, call, "caller_gone", calls.Event(detail=seen.cause, unseen_since=call.seen))
+        else:
+            calls.call_event(s, call, "vanished", calls.Event(unseen_since=call.seen))
 
 
 def _ringing(s: State, seen: Ringing) -> None:

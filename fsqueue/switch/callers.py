@@ -274,7 +274,7 @@ class Callers:
 
         def answered(answer: str) -> None:
             if answer == "false":
-                self._ctx.emit(CallerGone(self._ctx.leg(uuid), "gone"))
+                self._ctx.emit(CallerGone(self._ctx.leg(uuid), "LOST"))
             elif otherwise is not None:
                 self._ctx.emit(otherwise)
 

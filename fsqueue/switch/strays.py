@@ -43,7 +43,7 @@ class Strays:
             if uuid in self._ctx.callers:
                 return  # he has come by himself
             if answer.startswith("-ERR"):
-                self._ctx.emit(CallerGone(wanted.leg, "gone"))
+                self._ctx.emit(CallerGone(wanted.leg, "LOST"))
             elif answer in HANDING_OVER:
                 stuck()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from fsqueue.engine.messages import CallEnded
 from fsqueue.simswitch.people import Reaction
 from fsqueue.switch.messages import SwitchCommand
 from tests.virtual.stage import BOX, SALES, SUPPORT, Stage
@@ -50,8 +51,12 @@ STORIES: dict[str, tuple[Callable[[Stage], None], dict[str, Reaction]]] = {
     "two callers, a member who hangs up at once": (answered_after_a_refusal, {"1001": Reaction(after=1.5, stays=0.4)}),
     "forwarded": (forwarded, {"1003": SHORTLY}),
     "voicemail": (voicemail, {}),
+    "picked up": (picked_up, {}),
     "given up": (given_up, {}),
 }
+
+SERVED = {"answered": ["answered"], "voicemail": ["voicemail"], "given up": ["abandoned"]}
+"""How the calls of a story end whenever the daemon dies, if the next one is there within seconds."""
 
 AWAY = {"at once": 0.0, "three seconds": 3.0, "a minute and a half": 90.0}
 
@@ -107,6 +112,24 @@ def test_a_daemon_that_dies_after_any_command_of_a_call_loses_nothing(name: str,
     assert len(said) >= step, "it has died"
 
 
-def test_each_story_has_its_steps() -> None:
-    assert {name: length(name) for name in STORIES} == {name: pytest.approx(length(name)) for name in STORIES}
-    assert min(length(name) for name in STORIES) >= 6
+@pytest.mark.parametrize("away", ["at once", "three seconds"])
+@pytest.mark.parametrize(("name", "step"), [case for case in CASES if case[0] in SERVED])
+def test_a_call_ends_as_it_would_have_whatever_the_moment_of_death(name: str, step: int, away: str) -> None:
+    play, answers = STORIES[name]
+    stage = Stage(answers=answers)
+    mortal(stage, step, AWAY[away])
+    play(stage)
+    stage.wait(120.0)
+    assert stage.reasons() == SERVED[name]
+
+
+@pytest.mark.parametrize("step", range(1, length("answered")))
+def test_a_call_that_ended_while_nothing_ran_is_lost_with_the_interval_or_what_can_still_be_seen(step: int) -> None:
+    """Away for longer than the lease: the dialplan has taken who waited, and talks have ended by themselves."""
+    stage = Stage(answers={"1001": SHORTLY})
+    mortal(stage, step, AWAY["a minute and a half"])
+    stage.call(SALES)
+    stage.wait(200.0)
+    (end,) = [record for record in stage.records() if isinstance(record, CallEnded)]
+    assert end.unseen_since is not None
+    assert end.reason == ("answered" if stage.talked() else "lost")
