@@ -54,6 +54,9 @@ REFER_SECONDS = 0.5
 REPLACED_SECONDS = 1.0
 """How long a waiting leg that an attended transfer has ended waits for who takes its place."""
 
+_NEW = ("CHANNEL_CREATE", "CHANNEL_PROGRESS", "CHANNEL_PROGRESS_MEDIA", "CHANNEL_ANSWER")
+"""What is said of a leg that an originate makes, before it can be in any talk."""
+
 _HANGUPS = ("CHANNEL_HANGUP", "CHANNEL_HANGUP_COMPLETE")
 
 
@@ -318,6 +321,8 @@ class Core:
             self._phone(event)
         elif uuid in self._ctx.codes and event.name == "CHANNEL_ANSWER":
             self._codes.answered(uuid)
+        elif event.name in _NEW and uuid not in self._ctx.callers:
+            self._offers.late(event)
         if uuid not in self._ctx.callers and uuid not in self._ctx.codes and uuid not in self._ctx.phones:
             self._members.channel(event)
 

@@ -44,7 +44,7 @@ extension = "7001"
 members = ["m1"]
 rings = 3
 pickup = true
-max_wait_seconds = 300
+max_wait_seconds = 110
 [groups.sales.unanswered]
 action = "wait"
 [groups.support]
@@ -71,7 +71,7 @@ group = "box"
 TICK = 0.0005
 """Seconds between two looks for the moment that a test is about."""
 
-LONG = 420.0
+LONG = 190.0
 """Seconds in which everything has come to its end: longer than any visit and any step."""
 
 
