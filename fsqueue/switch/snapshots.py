@@ -99,15 +99,21 @@ class Snapshots:
         """A new link: look at once, once more after a second, and then periodically."""
         self._round += 1
         self.take()
-        self._ctx.after(SECOND_LOOK, partial(self._again, self._round))
+        self._ctx.after(SECOND_LOOK, partial(self._second, self._round))
         self._ctx.api("show channels as json", self._others)
 
     def stop(self) -> None:
         """The link is down."""
         self._round += 1
 
+    def _second(self, of_round: int) -> None:
+        if of_round == self._round:
+            self.take()
+            self._ctx.after(self._ctx.facts.snapshot_every, partial(self._again, of_round))
+
     def _again(self, of_round: int) -> None:
         if of_round == self._round:
+            self._members.ask_some()
             self.take()
             self._ctx.after(self._ctx.facts.snapshot_every, partial(self._again, of_round))
 

@@ -68,9 +68,6 @@ group = "box"
 """
 )
 
-TICK = 0.0005
-"""Seconds between two looks for the moment that a test is about."""
-
 LONG = 190.0
 """Seconds in which everything has come to its end: longer than any visit and any step."""
 
@@ -170,7 +167,7 @@ class Stage:
         limit = self.now + seconds
         while not true():
             assert self.now < limit, "the moment did not come"
-            self.site.advance(self.now + TICK)
+            self.site.advance(self.site.next() or limit)
 
     # -- what came of it
 
@@ -193,6 +190,19 @@ class Stage:
     def outcomes(self) -> list[str]:
         """Return how the offers so far have ended."""
         return [record.outcome for record in self.records() if isinstance(record, OfferOver)]
+
+    def untrue(self) -> list[str]:
+        """Return what the daemon believes of the switch that isn't so, and what is on the switch that it doesn't know."""
+        state, legs = self.daemon.engine.state, self.site.world.legs
+        ghosts = [f"call {call.id} {call.state}" for call in state.calls.values() if call.leg.uuid not in legs]
+        rung = {leg.variables.get("fsqueue_offer", "") for leg in legs.values()}
+        ghosts += [f"offer {offer.id} {offer.state}" for offer in state.offers.values() if offer.id not in rung]
+        strangers = [
+            f"leg of offer {offer}"
+            for leg in legs.values()
+            if leg.direction == "outbound" and (offer := leg.variables.get("fsqueue_offer", "")) not in state.offers
+        ]
+        return ghosts + strangers
 
     def wrong(self) -> list[Wrong]:
         """Let everything come to its end, and return whatever was wrong."""
