@@ -6,6 +6,7 @@ to 420 ms behind the events (measured on FreeSWITCH 1.11), so absence is never b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from math import inf
@@ -36,6 +37,9 @@ _WHO = "${variable_sip_auth_username}@${variable_domain_name}"
 
 _UP = ("ACTIVE", "HELD", "UNHELD")
 """What the table's `callstate` says of a leg that has been answered."""
+
+_MARK = re.compile(r"fsq[0-9]+")
+"""With which the `presence_data` of our legs begins, in any version: a later one may only add fields behind those we read."""
 
 _MICRO = 1_000_000
 
@@ -72,7 +76,8 @@ def ours(row: Row, owner: str) -> list[str]:
     The column itself is looked at: ``like`` searches all of them, so a caller's name can match.
     """
     fields = row.presence_data.split("|")
-    return fields[2:] if len(fields) > 4 and fields[:2] == ["fsq1", owner] and fields[2] in ("call", "offer") else []
+    known = len(fields) > 4 and _MARK.fullmatch(fields[0]) and fields[1] == owner and fields[2] in ("call", "offer")
+    return fields[2:] if known else []
 
 
 class Snapshots:
@@ -119,7 +124,7 @@ class Snapshots:
 
     def take(self) -> None:
         """Ask for all channels of ours."""
-        self._ctx.api("show channels like fsq1| as json", self._taken)
+        self._ctx.api("show channels like fsq as json", self._taken)
 
     def _taken(self, answer: str) -> None:
         rows = rows_of(answer)
@@ -293,7 +298,7 @@ class Snapshots:
     # -- other calls of members that began before this link
 
     def _others(self, answer: str) -> None:
-        strangers = [row for row in rows_of(answer) or [] if not row.presence_data.startswith("fsq1|")]
+        strangers = [row for row in rows_of(answer) or [] if not _MARK.match(row.presence_data.partition("|")[0])]
         asked = 0
         for row in strangers:
             if row.uuid in self._ctx.callers or row.uuid in self._ctx.codes or row.uuid in self._members.known():

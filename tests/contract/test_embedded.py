@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import tests.contract.scenarios_freezing
 import tests.contract.scenarios_people
 import tests.contract.scenarios_restarts
 import tests.contract.scenarios_steps
