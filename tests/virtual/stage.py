@@ -15,6 +15,7 @@ from fsqueue.simswitch.people import CallerScript, PhoneScript, Reaction
 from fsqueue.simswitch.world import Config
 from fsqueue.switch.context import CallerLeg, Context, Talk
 from fsqueue.switch.context import Offer as Ringing
+from fsqueue.switch.messages import SwitchCommand
 from fsqueue.virtual.daemon import VirtualDaemon
 from fsqueue.virtual.site import Site
 from tests.chaos import load
@@ -95,8 +96,26 @@ class Stage:
         self.slow: list[tuple[float, float]] = []
         self.restarts: list[float] = []
         self.handed: list[str] = []
+        self.said: list[str] = []
+        """API commands to the switch so far, less those that every link asks periodically."""
+        self._listen()
         self._callers = 0
         self.site.advance(self.site.now + 3.0)
+
+    def _listen(self) -> None:
+        send = self.daemon._send
+
+        def heard(command: SwitchCommand) -> None:
+            text = getattr(command, "text", "")
+            if text and not text.startswith(("hash ", "strepoch", "show channels")):
+                self.said.append(text)
+            send(command)
+
+        self.daemon._send = heard  # type: ignore[method-assign]
+
+    def commands(self, start: str) -> list[str]:
+        """Return what was said so far that begins with *start*."""
+        return [text for text in self.said if text.startswith(start)]
 
     # -- what is
 
@@ -229,7 +248,7 @@ class Stage:
         self.wait(1.0)
         rang = [t for t in self.saw(ANNA, "ringing") if t >= began]
         caller.hang_up()
-        self.wait(3.0)
+        self.wait(9.0)
         if rang:
             return left_over(self.site)
         return [Wrong(kind="not served", t=began, who=caller.who, detail="Anna's phone does not ring for a new caller")]
