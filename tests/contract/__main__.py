@@ -14,7 +14,7 @@ import msgspec
 import tests.contract.scenarios_freezing
 import tests.contract.scenarios_people
 import tests.contract.scenarios_restarts
-import tests.contract.scenarios_steps
+import tests.contract.scenarios_steps  # noqa: F401  (they register themselves)
 from tests.contract.freeswitch import NotInstalledError, find
 from tests.contract.lab import Board, EmbeddedBoard, RealBoard
 from tests.contract.runner import Result, run, skipped
