@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _SEIZE, _INTERRUPT, _DETACH = 0x4206, 0x4207, 17
@@ -46,4 +46,5 @@ def held(chosen: list[int]) -> Iterator[None]:
         yield
     finally:
         for thread in stopped:
-            _ptrace(_DETACH, thread)
+            with suppress(ProcessLookupError):  # it was killed meanwhile
+                _ptrace(_DETACH, thread)
