@@ -27,6 +27,7 @@ from fsqueue.control.desk import DaemonDesk
 from fsqueue.control.protocol import Problem
 from fsqueue.control.server import ControlServer
 from fsqueue.control.settings import ControlError, ControlSettings
+from fsqueue.draining import Drainage
 from fsqueue.engine.engine import Engine
 from fsqueue.engine.messages import (
     Announce,
@@ -121,6 +122,7 @@ class Daemon:
         arrivals = Arrivals(list(self._drivers.values()), lambda: switch_facts(self.configuration))
         self._server = OutboundServer((host, port), arrivals.on_call, allow=networks)
         self._greenlet: gevent.Greenlet[[], None] | None = None
+        self.drainage = Drainage(self._left, self.clock)
 
     # --- life -----------------------------------------------------------------------------------------------------------
 
@@ -135,6 +137,11 @@ class Daemon:
         self.owner.put([Configure(to_plan(self.configuration))])
         for driver in self._drivers.values():
             driver.start()
+
+    def _left(self) -> int:
+        """How much there is to finish: calls, and members' legs of calls that are over."""
+        state = self.owner.engine.state
+        return len(state.calls) + sum(offer.call not in state.calls for offer in state.offers.values())
 
     def stop(self) -> None:
         """End: links first, then what is still to be written. Callers stay in their holds, talks go on."""
@@ -158,10 +165,11 @@ class Daemon:
             gevent.sleep(0.01)
         return ready
 
-    def switches_in_words(self) -> str:
-        """Return one line on which switches are in reach, and what keeps the others out of it."""
+    def in_words(self) -> str:
+        """Return one line on which switches are in reach, what keeps the others out of it, and whether we drain."""
         drivers = self._drivers.items()
-        return "; ".join(f"{key}: {'in reach' if one.up else one.trouble or 'connecting'}" for key, one in drivers)
+        switches = [f"{key}: {'in reach' if one.up else one.trouble or 'connecting'}" for key, one in drivers]
+        return "; ".join([*switches, *filter(None, [self.drainage.in_words()])])
 
     def _known(self, key: str) -> bool:
         switch = self.owner.engine.state.switches.get(key)
@@ -264,21 +272,21 @@ def _run(loaded: Loaded, configuration: Configuration, state: str | None) -> int
     history.start()
     control = _offer_control(desk, control_settings(configuration, loaded.path.parent))
     notifier = Notifier()
-    notifier.ready(daemon.switches_in_words())
-    attending = gevent.spawn(attend, notifier, lambda: daemon.owner.progress, daemon.switches_in_words)
+    notifier.ready(daemon.in_words())
+    attending = gevent.spawn(attend, notifier, lambda: daemon.owner.progress, daemon.in_words)
     _until_told(desk, daemon, notifier)
     attending.kill()
     notifier.stopping()
     if control is not None:
         control.stop()
-    log.info("stopping; callers who wait stay on hold in FreeSWITCH for a minute, for the next start to find them")
+    log.info("%s", _last_words(daemon))
     daemon.stop()
     history.stop()
     return 0
 
 
 def _until_told(desk: DaemonDesk, daemon: Daemon, notifier: Notifier) -> None:
-    """Wait for SIGTERM or SIGINT; SIGHUP takes over the file. The handlers only set flags, the work is done here."""
+    """Wait for SIGTERM, SIGINT, or a drain's end; SIGHUP takes over the file. Handlers only set flags, the work is done here."""
     told = Event()
     stop = [False]
 
@@ -289,15 +297,24 @@ def _until_told(desk: DaemonDesk, daemon: Daemon, notifier: Notifier) -> None:
     handlers = [gevent.signal_handler(s, end) for s in (signal.SIGTERM, signal.SIGINT)]
     handlers.append(gevent.signal_handler(signal.SIGHUP, told.set))
     while True:
-        told.wait()
+        gevent.wait([told, daemon.drainage.over], count=1)
         told.clear()
+        if daemon.drainage.over.is_set():
+            desk.note(())  # what the last call came to is written, and told to who watches
+            break
         if stop[0]:
             break
         notifier.reloading()
         _reload(desk)
-        notifier.ready(daemon.switches_in_words())
+        notifier.ready(daemon.in_words())
     for handler in handlers:
         handler.cancel()
+
+
+def _last_words(daemon: Daemon) -> str:
+    if daemon.drainage.over.is_set() and not daemon.picture().calls:
+        return "drained: no call is left; stopping"
+    return "stopping; callers who wait stay on hold in FreeSWITCH for a minute, for the next start to find them"
 
 
 def _reload(desk: DaemonDesk) -> None:

@@ -45,6 +45,8 @@ def check(status: Status, thresholds: Thresholds) -> tuple[Verdict, str]:
     for switch in status.switches:
         if not switch.up:
             found.add(Verdict.CRITICAL, f"switch {switch.id} is out of reach")
+    if status.draining is not None:
+        found.add(Verdict.WARNING, f"draining for {duration(status.t - status.draining.since)}, no new calls are taken")
     for group in status.groups:
         _nobody(found, group, status.t, thresholds.nobody)
     longest = max((status.t - g.longest_since for g in status.groups if g.longest_since is not None), default=0.0)

@@ -34,6 +34,9 @@ def headline(status: Status) -> Text:
         text.append(f" · {clean(switch.id)} ", style="not bold").append(word, style=style)
     if not status.switches:
         text.append(" · no switch is known yet", style="bold red")
+    if status.draining is not None:
+        text.append(" · ", style="not bold").append("DRAINING", style="bold red")
+        text.append(f" for {duration(status.t - status.draining.since)}: new callers go to the fallback", style="red")
     return text.append("\n").append(today(status.today), style="not bold")
 
 

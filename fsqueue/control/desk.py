@@ -19,7 +19,8 @@ from fsqueue.config.reading import Loaded, load
 from fsqueue.control.board import Board
 from fsqueue.control.handlers import GroupFacts, Order
 from fsqueue.control.metrics import Health, Metrics
-from fsqueue.control.protocol import Problem, Reloaded, RunningFile
+from fsqueue.control.protocol import Draining, Problem, Reloaded, RunningFile
+from fsqueue.draining import Drainage
 from fsqueue.engine.messages import Record, Renamed
 from fsqueue.engine.state import Queue
 from fsqueue.engine.view import Picture, SwitchView, picture
@@ -44,6 +45,7 @@ class Parts(Protocol):
     owner: Owner
     journal: Journal
     clock: Clock
+    drainage: Drainage
 
     def reconfigure(self, configuration: Configuration, renamed: tuple[Renamed, ...] = ()) -> None:
         """Take over a checked configuration; what is in *renamed* is the same thing under another id."""
@@ -107,6 +109,22 @@ class DaemonDesk:
         told = Event()
         self._daemon.journal.append((), self._daemon.clock(), told.set)
         return told.wait(max(0.0, end - time.monotonic()))
+
+    @property
+    def draining(self) -> Draining | None:
+        """Return since when no new calls are taken, and until when that lasts at most."""
+        drainage = self._daemon.drainage
+        if drainage.since is None:
+            return None
+        return Draining(since=drainage.since, by=drainage.by, until=drainage.until)
+
+    def drain(self, by: str, timeout: float | None) -> None:
+        """End when the last call is over, or in *timeout* seconds."""
+        self._daemon.drainage.begin(by, timeout)
+
+    def cancel_drain(self) -> None:
+        """Don't end."""
+        self._daemon.drainage.cancel()
 
     def reload(self, renamed: tuple[Renamed, ...] = ()) -> Reloaded | Problem:
         """Read the configuration again and take it over; with errors the one that runs stays."""

@@ -19,6 +19,9 @@ from fsqueue.control.protocol import (
     CallDone,
     Calls,
     Code,
+    DrainDone,
+    Draining,
+    DrainOrder,
     DutyOrder,
     EventQuery,
     Events,
@@ -37,11 +40,22 @@ from fsqueue.control.protocol import (
     Status,
     StatusQuery,
 )
-from fsqueue.engine.messages import CallEnded, Duty, Hangup, MemberChanged, Move, Record, Renamed, VisitBegan
+from fsqueue.engine.messages import (
+    CallEnded,
+    Drain,
+    Duty,
+    Hangup,
+    MemberChanged,
+    Move,
+    Record,
+    Renamed,
+    Undrain,
+    VisitBegan,
+)
 from fsqueue.engine.view import CallView, GroupView, MemberView, Picture
 from fsqueue.journal.words import clean
 
-Order = Duty | Move | Hangup
+Order = Duty | Move | Hangup | Drain | Undrain
 
 _Group = TypeVar("_Group", bound=GroupView)
 _Found = TypeVar("_Found")
@@ -92,6 +106,16 @@ class Desk(Protocol):
 
         Returns False when that took too long: what came of it is then not known.
         """
+
+    @property
+    def draining(self) -> Draining | None:
+        """Since when no new calls are taken, and until when that lasts at most; None while calls are taken."""
+
+    def drain(self, by: str, timeout: float | None) -> None:
+        """End when the last call is over, or in *timeout* seconds; a second word replaces the first one's limit."""
+
+    def cancel_drain(self) -> None:
+        """Don't end."""
 
     def reload(self, renamed: tuple[Renamed, ...]) -> Reloaded | Problem:
         """Read the configuration again and take it over; with errors the one that runs stays.
@@ -156,6 +180,7 @@ def status(desk: Desk, query: StatusQuery) -> Status:
         members=members,
         calls=calls,
         today=today,
+        draining=desk.draining,
     )
 
 
@@ -297,6 +322,27 @@ def hangup(desk: Desk, name: str, by: str) -> CallDone:
         state = "unknown" if after is None else after.state
         raise refuse("refused", f"call {name} was not ended; it is {state}", "look at its events")
     return CallDone(done=f"{name} has ended: {ends[-1].reason}", call=None)
+
+
+def drain(desk: Desk, order: DrainOrder, by: str) -> DrainDone:
+    """Take no new calls, and end when the last one is over; asked for again, it is the limit that changes."""
+    began = desk.draining is None
+    _handled(desk, Drain(by))
+    desk.drain(by, order.timeout)
+    left = len(desk.picture().calls)
+    words = "no call is left" if not left else "1 call is left" if left == 1 else f"{left} calls are left"
+    first = "no new calls are taken from now on" if began else "it was draining already, and has the limit now given"
+    return DrainDone(done=f"{first}; {words}", draining=desk.draining, calls=left)
+
+
+def cancel_drain(desk: Desk, by: str) -> DrainDone:
+    """Take calls again."""
+    if desk.draining is None:
+        raise refuse("refused", "fsqueue isn't draining", "there is nothing to call off: calls are taken")
+    # First the end, so that it can't come between.
+    desk.cancel_drain()
+    _handled(desk, Undrain(by))
+    return DrainDone(done="calls are taken again", draining=None, calls=len(desk.picture().calls))
 
 
 def reload(desk: Desk, order: ReloadOrder) -> Reloaded:

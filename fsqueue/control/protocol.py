@@ -22,6 +22,9 @@ MAX_BODY = 64 * 1024
 MAX_ROWS = 2000
 """Calls of the past that one answer can hold; more are had range by range, or by ``fsqueue history export``."""
 
+MAX_DRAIN = 7 * 86400.0
+"""Seconds that a drain's limit can be away."""
+
 MAX_EVENTS = 2000
 """Events that one answer can hold, and that are kept for who comes back."""
 
@@ -81,6 +84,13 @@ class MoveOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """A call goes to another *group*, or, where none is named, to the head of its line."""
 
     group: Id = ""
+
+
+class DrainOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """No new calls are taken, and the daemon ends when the last one is over; *timeout* seconds from now at the latest."""
+
+    timeout: Annotated[float, Meta(ge=0, le=MAX_DRAIN)] | None = None
+    """None: however long the calls last."""
 
 
 class ReloadOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -167,6 +177,15 @@ class GroupStatus(GroupView, frozen=True, kw_only=True):
     today: Figures
 
 
+class Draining(msgspec.Struct, frozen=True, kw_only=True):
+    """No new calls are taken, and the daemon ends when the last one is over."""
+
+    since: float
+    by: str
+    until: float | None
+    """When it ends whatever goes on then; callers who still wait stay on hold for the next start. None: never."""
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Everything at one moment."""
 
@@ -180,6 +199,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     calls: tuple[CallView, ...]
     today: Figures
     """Of all groups, or of the one asked for."""
+    draining: Draining | None = None
+    """Null: calls are taken."""
 
 
 class EventHead(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="event"):
@@ -314,6 +335,14 @@ class CallDone(msgspec.Struct, frozen=True, kw_only=True):
 
     done: str
     call: CallView | None
+
+
+class DrainDone(msgspec.Struct, frozen=True, kw_only=True):
+    """A drain has begun, was given another limit, or was called off; `calls` is how many are not over."""
+
+    done: str
+    draining: Draining | None
+    calls: int
 
 
 class RunningFile(msgspec.Struct, frozen=True, kw_only=True):

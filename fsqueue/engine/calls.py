@@ -35,9 +35,17 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     group: str = ""
     ok: bool = True
     detail: str = ""
+    unseen_since: float | None = None
+    """Nobody saw it happen; the call was as it had been for the last time then (epoch seconds)."""
 
 
 NOTHING = Event()
+
+DRAINING = "draining"
+"""Why a new caller is left to the dialplan's fallback while calls are only brought to their end."""
+
+UNSEEN = "LOST"
+"""The cause by which the legs tell that a caller turned out to be gone, without a word of how."""
 
 TAKEN_AWAY = "FALLBACK"
 """The cause by which the legs tell that a caller is in the dialplan's fallback, and not gone."""
@@ -62,7 +70,8 @@ def arrive(s: State, arrived: Arrived) -> None:
     s.switches.setdefault(arrived.leg.switch, Switch(id=arrived.leg.switch))
     known = s.by_arrival.get(arrived.arrival)
     if known is not None and known.leg == arrived.leg:
-        known.missing = 0
+        known.missing, known.seen = 0, s.now
+        _is_here(s, known)
         if known.state == "waiting" and not arrived.found:
             visits.hold(s, known)
         elif known.state == "sent" and arrived.found:
@@ -97,7 +106,18 @@ def _came_back(s: State, arrived: Arrived) -> bool:
     return True
 
 
+def _is_here(s: State, call: Call) -> None:
+    """A start has found the caller: his line is looked at again."""
+    if not call.here:
+        call.here = True
+        s.touch(call.group)
+
+
 def _open(s: State, arrived: Arrived) -> None:
+    if s.draining and not arrived.call:
+        # Whose channel has had a call of ours is no new caller: a member has transferred him to a group.
+        _refuse(s, arrived, DRAINING)
+        return
     group, number = visits.destination(s, arrived.to, arrived.dialled)
     if not group:
         _refuse(s, arrived, f"no group behind {arrived.to or arrived.dialled or 'an empty number'}")
@@ -143,6 +163,7 @@ def _register(s: State, arrived: Arrived, call_id: str, *, number: str, priority
         joined=joined,
         place=joined,
         returned=bool(arrived.returned),
+        seen=s.now,
     )
     s.calls[call.id] = call
     s.by_leg[call.leg] = call
@@ -221,7 +242,7 @@ def _abandon(s: State, call: Call, what: Event) -> None:
     if what.detail == TAKEN_AWAY:
         visits.end(s, call, "fallback", "his hold's lease or deadline ran out, and the dialplan took him")
     else:
-        visits.end(s, call, "abandoned", what.detail)
+        visits.end(s, call, "abandoned", what.detail, what.unseen_since)
 
 
 def _talk(s: State, call: Call, what: Event) -> None:
@@ -255,7 +276,7 @@ def _requeue(s: State, call: Call, what: Event) -> None:
 
 
 def _end_talk(s: State, call: Call, what: Event) -> None:
-    visits.end(s, call, "forwarded" if call.forward else "answered", what.detail)
+    visits.end(s, call, "forwarded" if call.forward else "answered", what.detail, what.unseen_since)
 
 
 def _end_by_staff(s: State, call: Call, what: Event) -> None:
@@ -280,12 +301,16 @@ def _close_removed(s: State, call: Call, what: Event) -> None:
 
 def _lose(s: State, call: Call, what: Event) -> None:
     offers.withdraw_all(s, call, "caller_gone")
-    visits.end(s, call, "lost", what.detail or "the switch does not have this caller any more")
+    detail = what.detail or "the switch does not have this caller any more"
+    visits.end(s, call, "lost", detail, what.unseen_since)
 
 
 def _finish_step(s: State, call: Call, what: Event) -> None:
+    if what.detail == TAKEN_AWAY:
+        visits.end(s, call, "fallback", "he was not in his step in time, and the dialplan took him")
+        return
     if what.ok:
-        visits.end(s, call, call.reason, what.detail)
+        visits.end(s, call, call.reason, what.detail, what.unseen_since)
         return
     s.command(Drop(call.leg, "NORMAL_TEMPORARY_FAILURE"))
     visits.end(s, call, "step_failed", what.detail)
@@ -324,7 +349,7 @@ def _releg(s: State, call: Call, what: Event) -> None:
     if s.by_leg.get(call.leg) is call:
         del s.by_leg[call.leg]
     s.by_arrival.pop(call.arrival, None)
-    call.missing = 0
+    call.missing, call.here, call.seen = 0, True, s.now
     call.leg, call.arrival, call.caller = arrived.leg, arrived.arrival, arrived.caller
     s.by_leg[call.leg] = call
     s.by_arrival[call.arrival] = call

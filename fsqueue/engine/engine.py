@@ -20,6 +20,7 @@ from fsqueue.engine.messages import (
     Configure,
     Connected,
     ConnectFailed,
+    Drain,
     Duty,
     DutyCode,
     Hangup,
@@ -38,6 +39,7 @@ from fsqueue.engine.messages import (
     SwitchDown,
     SwitchRestarted,
     TalkEnded,
+    Undrain,
     Wake,
     Withdraw,
 )
@@ -90,7 +92,12 @@ def _wake(s: State, _: Wake) -> None:
 def _caller_gone(s: State, seen: CallerGone) -> None:
     call = s.by_leg.get(seen.leg)
     if call is not None:
-        calls.call_event(s, call, "caller_gone", calls.Event(detail=seen.cause))
+        if seen.cause != calls.UNSEEN:
+            calls.call_event(s, call, "caller_gone", calls.Event(detail=seen.cause))
+        elif call.here:
+            calls.call_event(s, call, "caller_gone", calls.Event(detail=seen.cause, unseen_since=call.seen))
+        else:
+            calls.call_event(s, call, "vanished", calls.Event(unseen_since=call.seen))
 
 
 def _ringing(s: State, seen: Ringing) -> None:
@@ -194,6 +201,8 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     Duty: staff.duty,
     Move: staff.move,
     Hangup: staff.hangup,
+    Drain: staff.drain,
+    Undrain: staff.undrain,
     Configure: staff.configure,
     Stalled: sight.stalled,
     CaughtUp: sight.caught_up,

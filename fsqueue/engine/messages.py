@@ -239,6 +239,18 @@ class Hangup(msgspec.Struct, frozen=True, tag=True):
     by: str = ""
 
 
+class Drain(msgspec.Struct, frozen=True, tag=True):
+    """Staff wants no new calls taken; those there are go on to their end."""
+
+    by: str = ""
+
+
+class Undrain(msgspec.Struct, frozen=True, tag=True):
+    """Staff has changed their mind: calls are taken again."""
+
+    by: str = ""
+
+
 class Renamed(msgspec.Struct, frozen=True):
     """An id that changed while the thing stayed (by the command line; by hand it is a removal and an addition)."""
 
@@ -268,7 +280,8 @@ class Wake(msgspec.Struct, frozen=True, tag=True):
 
 Input = (
     Snapshot | SwitchRestarted | SwitchDown | Arrived | CallerGone | Ringing | Answered | OfferEnded | Connected | ConnectFailed
-    | TalkEnded | StepDone | Reach | OtherCall | Pickup | DutyCode | Duty | Move | Hangup | Configure | Stalled | CaughtUp | Wake
+    | TalkEnded | StepDone | Reach | OtherCall | Pickup | DutyCode | Duty | Move | Hangup | Drain | Undrain | Configure
+    | Stalled | CaughtUp | Wake
 )  # fmt: skip
 
 
@@ -506,6 +519,10 @@ class CallEnded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The last group it was in."""
     member: str = ""
     detail: str = ""
+    unseen_since: float | None = None
+    """Nobody saw the end: it came after this moment (epoch seconds) and before the record, and `waited` and `talked` are
+    counted up to here. None: it was seen.
+    """
 
 
 class MemberChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -544,6 +561,15 @@ class SwitchChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     switch: str
     up: bool
     core: str = ""
+
+
+class DrainChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """From now on no new calls are taken, or they are again; a start always takes calls."""
+
+    draining: bool
+    calls: int
+    """How many were not over at that moment."""
+    by: str = ""
 
 
 class CalledBack(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -607,7 +633,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 Record = (
     CallOpened | VisitBegan | Relegged | Offered | OfferAnswered | OfferOver | Decided | Sent | Requeued | Talking
     | TalkOver | CallEnded
-    | MemberChanged | TurnUsed | ConfigTaken | SwitchChanged | Checkpoint | CalledBack | Forgotten
+    | MemberChanged | TurnUsed | ConfigTaken | SwitchChanged | DrainChanged | Checkpoint | CalledBack | Forgotten
 )  # fmt: skip
 
 

@@ -148,6 +148,7 @@ class Said(NamedTuple):
 def offer_event(s: State, offer: Offer, event: str, what: Said = Said()) -> bool:  # noqa: B008 - immutable
     """Take the offer's row for *event*; tell whether anything was done."""
     row = s.row("offer", offer.state, event)
+    offer.here = offer.here or event in ("ringing", "answered", "connected")
     if not row.do:
         return False
     _ACTIONS[row.do](s, offer, what)
@@ -201,7 +202,11 @@ def _end(s: State, offer: Offer, what: Said) -> None:
         outcome = offer.verdict
     elif offer.state == "answered":
         outcome = "failed"
-    _over(s, offer, outcome, what.cause, blame=offer.state != "asked" or outcome != "failed")
+    unknown = outcome == "lost" and not offer.here
+    _over(s, offer, outcome, what.cause, blame=not unknown and (offer.state != "asked" or outcome != "failed"))
+    call = s.calls.get(offer.call)
+    if unknown and call is not None:
+        call.rung.pop(offer.member, None)  # who was to ring him may have died before: he may be rung in this pass (D1)
 
 
 def _lose(s: State, offer: Offer, what: Said) -> None:

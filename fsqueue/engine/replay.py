@@ -26,6 +26,7 @@ from fsqueue.engine.messages import (
     Relegged,
     Requeued,
     Sent,
+    SwitchChanged,
     Talking,
     TalkOver,
     TurnUsed,
@@ -37,12 +38,17 @@ from fsqueue.engine.state import Call, Offer, Person, Queue, State, Switch
 
 def restore(s: State, history: Iterable[tuple[Record, float]]) -> None:
     """Fold *history*, records with their times in the order they were written, into the empty state."""
-    now = s.now
+    now, seen = s.now, {}
     for record, at in history:
         s.now = at
+        if isinstance(record, SwitchChanged):
+            seen[record.switch] = None if record.up else at
         fold = _FOLDS.get(type(record))
         if fold is not None:
             fold(s, record)
+    for call in s.calls.values():
+        # The run before this one saw him until its last word, unless his switch was out of its reach by then.
+        call.seen = seen.get(call.leg.switch) or s.now
     s.now = max(now, s.now)
     _settle_down(s)
 
@@ -52,9 +58,11 @@ def _settle_down(s: State) -> None:
     for call in s.calls.values():
         s.by_leg[call.leg] = call
         s.by_arrival[call.arrival] = call
+        call.here = False
         s.switches.setdefault(call.leg.switch, Switch(id=call.leg.switch))
         call.live = {o.id: o for o in call.live.values() if o.state in ("asked", "ringing", "answered")}
     for offer in s.offers.values():
+        offer.here = False
         _hold_again(s, offer)
         if offer.state in ("asked", "ringing"):
             s.timers.set(("window", offer.id), offer.until)

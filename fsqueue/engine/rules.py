@@ -45,7 +45,7 @@ def _candidates(s: State, queue: Queue) -> Iterator[tuple[LineKey, Call, Queue]]
     at = 0
     while at < len(queue.quiet) and any(queue.free.values()):
         key, call = queue.quiet[at]
-        if s.on_known_switch(call):
+        if s.may_ring(call):
             yield key, call, queue
         if at < len(queue.quiet) and queue.quiet[at][1] is call:
             at += 1  # else it is being rung now, and the next one has moved up
@@ -55,7 +55,7 @@ def _find_head(s: State, queue: Queue) -> None:
     """Note which call of a `to-all` group is first; time spent behind the first doesn't count for U2 (D4)."""
     if queue.group.distribution != "to-all":
         return
-    head = next((call for _, call in queue.line if s.on_known_switch(call)), None)
+    head = next((call for _, call in queue.line if s.may_ring(call)), None)
     if head is None:
         queue.head = ""
     elif head.id != queue.head:

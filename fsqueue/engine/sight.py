@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fsqueue.engine import calls, offers, roster
+from fsqueue.engine import calls, offers, roster, visits
 from fsqueue.engine.messages import (
     CaughtUp,
     Connect,
@@ -44,7 +44,13 @@ def snapshot(s: State, seen: Snapshot) -> None:
 def _say_again(s: State, switch: str) -> None:
     """Repeat what may have been lost with the process, or the link, that was to say it; the legs know if it wasn't."""
     for call in s.calls.values():
-        if call.leg.switch == switch and call.state == "connecting":
+        if call.leg.switch != switch:
+            continue
+        if not call.here and call.state == "sent":
+            visits.send_again(s, call)
+        elif not call.here and call.state != "talking":
+            visits.hold(s, call)
+        if call.state == "connecting":
             s.command(Connect(call=call.id, leg=call.leg, offer=call.winner))
 
 
@@ -62,9 +68,12 @@ def _count_missing(s: State, seen: Snapshot) -> None:
     for call in list(s.calls.values()):
         if call.leg.switch != seen.switch:
             continue
-        call.missing = 0 if call.leg.uuid in legs else call.missing + 1
+        if call.leg.uuid in legs:
+            call.missing, call.seen = 0, s.now
+            continue
+        call.missing += 1
         if call.missing >= SEEN_TWICE:
-            calls.call_event(s, call, "vanished")
+            calls.call_event(s, call, "vanished", calls.Event(unseen_since=call.seen))
     for offer in list(s.offers.values()):
         if offer.switch != seen.switch:
             continue
@@ -78,7 +87,7 @@ def offer_gone(s: State, offer: Offer, cause: str) -> None:
     call = s.calls.get(offer.call)
     if offer.state == "over":
         if call is not None and call.winner == offer.id:
-            calls.call_event(s, call, "talk_ended", calls.Event(detail=cause))
+            calls.call_event(s, call, "talk_ended", calls.Event(detail=cause, unseen_since=call.seen))
         offers.free_after_talk(s, offer)
         return
     was = offer.state
@@ -103,7 +112,8 @@ def _forget_legs(s: State, switch: str) -> None:
     """Close everything of a switch that was restarted: its channels died with it."""
     for call in list(s.calls.values()):
         if call.leg.switch == switch:
-            calls.call_event(s, call, "vanished", calls.Event(detail="the switch was restarted"))
+            what = calls.Event(detail="the switch was restarted", unseen_since=call.seen)
+            calls.call_event(s, call, "vanished", what)
     for offer in list(s.offers.values()):
         if offer.switch == switch:
             offer_gone(s, offer, "the switch was restarted")

@@ -7,6 +7,8 @@ from fsqueue.engine.messages import (
     ConfigTaken,
     Configure,
     Confirm,
+    Drain,
+    DrainChanged,
     Duty,
     DutyCode,
     Hangup,
@@ -16,6 +18,7 @@ from fsqueue.engine.messages import (
     Reach,
     Refuse,
     Renamed,
+    Undrain,
 )
 from fsqueue.engine.state import Offer, Person, State
 
@@ -195,3 +198,19 @@ def _rename_member(s: State, old: str, new: str) -> None:
             offer.member = new
     for call in s.calls.values():
         call.rung = {new if member == old else member: None for member in call.rung}
+
+
+def drain(s: State, order: Drain) -> None:
+    """Take no new calls from now on."""
+    _set_draining(s, to=True, by=order.by)
+
+
+def undrain(s: State, order: Undrain) -> None:
+    """Take calls again."""
+    _set_draining(s, to=False, by=order.by)
+
+
+def _set_draining(s: State, *, to: bool, by: str) -> None:
+    if s.draining != to:
+        s.draining = to
+        s.record(DrainChanged(draining=to, calls=len(s.calls), by=by))

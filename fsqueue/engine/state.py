@@ -43,6 +43,8 @@ class Offer:
     """What the end of a withdrawn offer is recorded as."""
     missing: int = 0
     """Snapshots in a row that didn't show it."""
+    here: bool = True
+    """In this life of the daemon it was asked for, or its legs were found; of records alone nobody knows if it ever rang."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,6 +95,10 @@ class Call:
     step: Voicemail | HangUp = field(default_factory=HangUp)
     """With `sent`: where to."""
     missing: int = 0
+    seen: float = 0.0
+    """When he was surely there, at last: arrived, or shown by a snapshot (epoch seconds)."""
+    here: bool = True
+    """In this life of the daemon his channel has arrived, or was found on hold; records alone don't say where he is."""
 
     @property
     def key(self) -> LineKey:
@@ -239,6 +245,8 @@ class State:
         """Arrivals and calls that ended lately, since the switch's channel table is behind its events."""
         self.stalled = False
         """No rule fires until what happened while this process was held up is known."""
+        self.draining = False
+        """No new calls are taken. Of this process alone: a start takes calls."""
         self.forwards = 0
         """Forwards to numbers that ring or talk now."""
         self.dirty: dict[str, None] = {}
@@ -276,3 +284,7 @@ class State:
         """Whether rules may fire for the call now."""
         switch = self.switches.get(call.leg.switch)
         return switch is not None and switch.known and not self.stalled
+
+    def may_ring(self, call: Call) -> bool:
+        """Whether phones may begin to ring for the call: never for a caller whom a start has not found yet."""
+        return call.here and self.on_known_switch(call)

@@ -288,8 +288,12 @@ def remember(s: State, arrival: str) -> None:
         del s.ended[oldest]
 
 
-def end(s: State, call: Call, reason: Reason, detail: str = "") -> None:
-    """End the call, once, with *reason*; whatever still rings for it is withdrawn by who calls this."""
+def end(s: State, call: Call, reason: Reason, detail: str = "", unseen_since: float | None = None) -> None:
+    """End the call, once, with *reason*; whatever still rings for it is withdrawn by who calls this.
+
+    *unseen_since*: nobody saw it end; it was there for the last time at this moment (epoch seconds).
+    """
+    until = s.now if unseen_since is None else unseen_since
     leave_line(s, call)
     talk = s.offers.get(call.winner) if call.talking_since else None
     s.timers.clear(("stuck", call.id))
@@ -305,10 +309,11 @@ def end(s: State, call: Call, reason: Reason, detail: str = "") -> None:
         CallEnded(
             call=call.id,
             reason=reason,
-            waited=max(0.0, (call.talking_since or s.now) - call.joined),
-            talked=max(0.0, s.now - call.talking_since) if call.talking_since else 0.0,
+            waited=max(0.0, (call.talking_since or until) - call.joined),
+            talked=max(0.0, until - call.talking_since) if call.talking_since else 0.0,
             group=call.group,
             member=talk.member if talk is not None else "",
             detail=detail,
+            unseen_since=unseen_since,
         )
     )

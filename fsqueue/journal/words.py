@@ -16,6 +16,7 @@ from fsqueue.engine.messages import (
     Checkpoint,
     ConfigTaken,
     Decided,
+    DrainChanged,
     Forgotten,
     MemberChanged,
     OfferAnswered,
@@ -195,6 +196,8 @@ def _ended(record: CallEnded, names: Names) -> str:
     decided = names.of(record.call).decided
     if decided and record.reason in _DECIDED_REASONS:
         text += f": {decided}"
+    if record.unseen_since is not None:
+        text += ", its end not seen"
     return text + (f" ({_theirs(record.detail)})" if record.detail else "")
 
 
@@ -231,6 +234,15 @@ def _config(record: ConfigTaken, _names: Names) -> str:
 @words.register
 def _switch(record: SwitchChanged, _names: Names) -> str:
     return f"switch {record.switch}: {'in reach' if record.up else 'out of reach; no rule fires for its calls'}"
+
+
+@words.register
+def _drain(record: DrainChanged, _names: Names) -> str:
+    by = f", by {_theirs(record.by)}" if record.by else ""
+    if not record.draining:
+        return f"draining is called off{by}: calls are taken again"
+    left = "no call is" if not record.calls else "1 call is" if record.calls == 1 else f"{record.calls} calls are"
+    return f"draining{by}: no new calls are taken, {left} left to finish"
 
 
 @words.register

@@ -100,6 +100,14 @@ class Callers:
         else:
             self.rewrite(caller)
 
+    def lead_to_hold(self, cmd: Hold) -> None:
+        """Bring a caller to his hold by the link: his socket is dead."""
+        ctx = self._ctx
+        variables = [one for one in handover.hold_variables(cmd, ctx.facts, ctx.offset) if one[1]]
+        uuid = quoting.uuid(cmd.leg.uuid)
+        ctx.api(f"uuid_setvar_multi {uuid} {quoting.setvars(variables)}")
+        ctx.api(f"uuid_transfer {uuid} {HOLD} XML {ctx.facts.context}")
+
     def rewrite(self, caller: CallerLeg) -> None:
         """Write the visit's variables on a channel that is on hold already."""
         ctx = self._ctx
@@ -266,7 +274,7 @@ class Callers:
 
         def answered(answer: str) -> None:
             if answer == "false":
-                self._ctx.emit(CallerGone(self._ctx.leg(uuid), "gone"))
+                self._ctx.emit(CallerGone(self._ctx.leg(uuid), "LOST"))
             elif otherwise is not None:
                 self._ctx.emit(otherwise)
 

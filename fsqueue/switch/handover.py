@@ -68,9 +68,14 @@ def _holding_variables(facts: SwitchFacts) -> list[tuple[str, str]]:
     ]
 
 
+def hold_variables(hold: Hold, facts: SwitchFacts, offset: float) -> list[tuple[str, str]]:
+    """Return all that a caller on hold has on his channel; empty values are to be unset."""
+    return visit_variables(hold, facts, offset) + _holding_variables(facts)
+
+
 def to_hold(hold: Hold, arrived: Event, facts: SwitchFacts, offset: float) -> list[Application]:
     """Return what hands an arrived caller to his hold."""
-    variables = visit_variables(hold, facts, offset) + _holding_variables(facts)
+    variables = hold_variables(hold, facts, offset)
     unset = [name for name, value in variables if not value]
     # Taken once: else the next entry of this channel would lead to the same group again.
     unset += ["fsqueue_to"] if arrived.fsq_to else []

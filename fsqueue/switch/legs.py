@@ -46,6 +46,7 @@ from fsqueue.switch.messages import (
 )
 from fsqueue.switch.offers import Offers
 from fsqueue.switch.snapshots import Snapshots
+from fsqueue.switch.strays import Strays
 from fsqueue.switch.talks import Talks
 
 REFER_SECONDS = 0.5
@@ -53,6 +54,9 @@ REFER_SECONDS = 0.5
 
 REPLACED_SECONDS = 1.0
 """How long a waiting leg that an attended transfer has ended waits for who takes its place."""
+
+_NEW = ("CHANNEL_CREATE", "CHANNEL_PROGRESS", "CHANNEL_PROGRESS_MEDIA", "CHANNEL_ANSWER")
+"""What is said of a leg that an originate makes, before it can be in any talk."""
 
 _HANGUPS = ("CHANNEL_HANGUP", "CHANNEL_HANGUP_COMPLETE")
 
@@ -65,6 +69,7 @@ class Core:
         ctx = self._ctx = Context(switch, facts, new_call or CallIds())
         self._lease = Lease(ctx)
         self._callers = Callers(ctx, self._lost)
+        self._strays = Strays(ctx, self._callers)
         self._codes = Codes(ctx)
         self._talks = Talks(ctx, self._callers, self._codes, self._lost)
         self._offers = Offers(ctx, lambda uuid: self._talks.member_gone(uuid, None))
@@ -146,6 +151,8 @@ class Core:
                     self._offers.withdraw(cmd)
             case Connect():
                 self._talks.connect(cmd)
+            case Hold() | Send() if cmd.leg.uuid not in self._ctx.callers:
+                self._strays.fetch(cmd)
             case Hold():
                 self._callers.hold(cmd)
             case Announce():
@@ -288,17 +295,22 @@ class Core:
             elif not caller.session and not self._talks.on_hold(caller):
                 self._callers.stands(caller)
         elif event.subclass == FALLBACK_EVENT:
-            self._fell_back(event.uuid)
+            self._fell_back(event)
         elif event.subclass.startswith("sofia::"):
             self._members.registration(event)
 
-    def _fell_back(self, uuid: str) -> None:
+    def _fell_back(self, event: Event) -> None:
         """The dialplan sent a caller to the fallback: his own last moment has come, or we were too slow."""
-        caller = self._ctx.callers.get(uuid)
+        caller = self._ctx.callers.get(event.uuid)
         if caller is not None:
             self._caller_ended(caller, "FALLBACK", None)
         else:
-            self._ctx.emit(CallerGone(self._ctx.leg(uuid), "FALLBACK"))
+            self._stranger_gone(event, "FALLBACK")
+
+    def _stranger_gone(self, event: Event, cause: str) -> None:
+        """A leg of ours has gone that only the engine may know: a predecessor's caller who was not in his hold."""
+        if event.fsq_owner == self._ctx.facts.owner:
+            self._ctx.emit(CallerGone(self._ctx.leg(event.uuid), cause))
 
     def _channel(self, event: Event) -> None:
         uuid = event.uuid
@@ -313,6 +325,8 @@ class Core:
             self._phone(event)
         elif uuid in self._ctx.codes and event.name == "CHANNEL_ANSWER":
             self._codes.answered(uuid)
+        elif event.name in _NEW and uuid not in self._ctx.callers:
+            self._offers.late(event)
         if uuid not in self._ctx.callers and uuid not in self._ctx.codes and uuid not in self._ctx.phones:
             self._members.channel(event)
 
@@ -336,19 +350,14 @@ class Core:
         self._codes.gone(uuid)
         caller = ctx.callers.get(uuid)
         if caller is None:
-            self._stranger_hung_up(event)
+            if event.name == "CHANNEL_HANGUP" and event.direction == "inbound":
+                self._stranger_gone(event, event.hangup_cause)
             return
         if caller.phase == "left":
             if event.name == "CHANNEL_HANGUP_COMPLETE":
                 self._callers.mailbox_left(caller, event)
         else:
             self._caller_ended(caller, event.hangup_cause, event)
-
-    def _stranger_hung_up(self, event: Event) -> None:
-        """A predecessor may have died while he handed this caller over: then only the engine knows of him."""
-        ctx = self._ctx
-        if event.direction == "inbound" and event.fsq_owner == ctx.facts.owner and event.name == "CHANNEL_HANGUP":
-            ctx.emit(CallerGone(ctx.leg(event.uuid), event.hangup_cause))
 
     def _lost(self, caller: CallerLeg, cause: str) -> None:
         """A caller's leg turned out to be gone."""

@@ -13,6 +13,10 @@ from fsqueue.esl.events import Event
 from fsqueue.switch import quoting
 from fsqueue.switch.context import Context
 
+ASKED_AT_ONCE = 50
+"""Members asked for with each periodic snapshot, at 1.2 ms of the switch's time each (measured): with 2,000 of them
+everybody once in twenty minutes, in a usual company everybody each time."""
+
 _ENDS = ("CHANNEL_HANGUP", "CHANNEL_HANGUP_COMPLETE")
 
 
@@ -24,6 +28,8 @@ class Members:
         self._ctx = ctx
         self._other: dict[str, str] = {}
         self._by_user: dict[str, tuple[str, ...]] = {}
+        self._next = 0
+        """Whose turn it is to be asked for without a reason."""
         self.facts_changed()
 
     def facts_changed(self) -> None:
@@ -40,6 +46,13 @@ class Members:
         """Ask for every member's registrations: on every new link, before its snapshot."""
         for member in self._ctx.facts.phones:
             self.ask(member)
+
+    def ask_some(self) -> None:
+        """Ask for some members' registrations, in turn: an event that hints at a change may have been lost."""
+        names = [phone.member for phone in self._ctx.facts.phones.values() if phone.registers]
+        for at in range(min(ASKED_AT_ONCE, len(names))):
+            self.ask(names[(self._next + at) % len(names)])
+        self._next += ASKED_AT_ONCE
 
     def ask(self, member: str) -> None:
         """Ask for one member's registrations, and tell the engine."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from fsqueue.engine.messages import Answered, OfferEnded, Outcome, Reach, Ring, Ringing, Withdraw, WithdrawWhy
+from fsqueue.esl.events import Event
 from fsqueue.switch import dialling, quoting
 from fsqueue.switch.context import Context, Offer, PhoneLeg, Talk
 from fsqueue.switch.ids import job_uuid, leg_uuid
@@ -119,6 +120,15 @@ class Offers:
             phone.existed = True
             if phone.kill:
                 self._kill(offer, phone, phone.kill)
+
+    def late(self, event: Event) -> None:
+        """A leg that was given up shows after all: nobody wants it any more, and it would ring to its own time-out."""
+        if (
+            event.direction == "outbound"
+            and event.fsq_owner == self._ctx.facts.owner
+            and event.fsq_offer in self._ended
+        ):
+            self._ctx.api(f"uuid_kill {quoting.uuid(event.uuid)} {_KILL['elsewhere']}")
 
     def progress(self, uuid: str) -> None:
         """The phone rings."""
@@ -272,11 +282,17 @@ class Offers:
             self._ctx.api(f"uuid_exists {quoting.uuid(phone.uuid)}", partial(self._settle, offer, phone))
 
     def _settle(self, offer: Offer, phone: PhoneLeg, answer: str) -> None:
-        if phone.over:
-            return
-        if answer == "true":
+        """The originate may have been late itself: an answer that it isn't there counts when it is given twice."""
+        if answer == "true" and not phone.over:
             self.created(phone.uuid)
-        else:
+        elif not phone.over and not phone.existed:
+            asked = f"uuid_exists {quoting.uuid(phone.uuid)}"
+            self._ctx.after(RETRY_SECONDS, lambda: self._ctx.api(asked, partial(self._settled, offer, phone)))
+
+    def _settled(self, offer: Offer, phone: PhoneLeg, answer: str) -> None:
+        if answer == "true" and not phone.over:
+            self.created(phone.uuid)
+        elif not phone.over and not phone.existed:
             self._lost(offer, phone)
 
     def _overdue(self, offer: Offer, phone: PhoneLeg) -> None:

@@ -187,5 +187,5 @@ def inline(*applications: tuple[str, str]) -> str:
 
 
 def presence(*fields: str) -> str:
-    """Return ``fsq1|…`` for ``presence_data``, by which ``show channels like fsq1|`` finds our legs."""
+    """Return ``fsq1|…`` for ``presence_data``, by which ``show channels like fsq`` finds our legs."""
     return "|".join(("fsq1", *(plain(field) for field in fields)))

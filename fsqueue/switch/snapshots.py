@@ -6,12 +6,15 @@ to 420 ms behind the events (measured on FreeSWITCH 1.11), so absence is never b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import partial
+from math import inf
 
 import msgspec
 
 from fsqueue.engine.messages import Answered, Arrived, CallerGone, Ringing, SeenLeg, Snapshot
+from fsqueue.engine.model import Voicemail
 from fsqueue.esl.errors import RemoteProtocolError
 from fsqueue.esl.events import Event, decode
 from fsqueue.switch import quoting
@@ -34,6 +37,9 @@ _WHO = "${variable_sip_auth_username}@${variable_domain_name}"
 
 _UP = ("ACTIVE", "HELD", "UNHELD")
 """What the table's `callstate` says of a leg that has been answered."""
+
+_MARK = re.compile(r"fsq[0-9]+")
+"""With which the `presence_data` of our legs begins, in any version: a later one may only add fields behind those we read."""
 
 _MICRO = 1_000_000
 
@@ -70,7 +76,8 @@ def ours(row: Row, owner: str) -> list[str]:
     The column itself is looked at: ``like`` searches all of them, so a caller's name can match.
     """
     fields = row.presence_data.split("|")
-    return fields[2:] if len(fields) > 4 and fields[:2] == ["fsq1", owner] and fields[2] in ("call", "offer") else []
+    known = len(fields) > 4 and _MARK.fullmatch(fields[0]) and fields[1] == owner and fields[2] in ("call", "offer")
+    return fields[2:] if known else []
 
 
 class Snapshots:
@@ -116,12 +123,13 @@ class Snapshots:
 
     def _again(self, of_round: int) -> None:
         if of_round == self._round:
+            self._members.ask_some()
             self.take()
             self._ctx.after(self._ctx.facts.snapshot_every, partial(self._again, of_round))
 
     def take(self) -> None:
         """Ask for all channels of ours."""
-        self._ctx.api("show channels like fsq1| as json", self._taken)
+        self._ctx.api("show channels like fsq as json", self._taken)
 
     def _taken(self, answer: str) -> None:
         rows = rows_of(answer)
@@ -190,8 +198,10 @@ class Snapshots:
         if caller is None:
             if talking:
                 self._talk_seen(row, fields)
+            elif row.application == "voicemail":
+                self._mailbox_seen(row, fields)
             elif not on_hold:
-                # In a step, such as a mailbox: if he is a member he is on the phone all the same (M1).
+                # In a step: if he is a member he is on the phone all the same (M1).
                 ctx.api(f"eval uuid:{quoting.uuid(row.uuid)} {_WHO}", partial(self._other, row.uuid))
             return on_hold
         if talking:
@@ -210,6 +220,14 @@ class Snapshots:
         self._talks.adopt(fields[1], row.uuid, row.application_data)
         # A member who called us is on the phone; the table has no authenticated name.
         self._ctx.api(f"eval uuid:{quoting.uuid(row.uuid)} {_WHO}", partial(self._calls_us, row.uuid))
+
+    def _mailbox_seen(self, row: Row, fields: list[str]) -> None:
+        """A caller whom a predecessor sent to voicemail: how long his message is comes with his hang-up."""
+        ctx = self._ctx
+        caller = CallerLeg(row.uuid, Event(uuid=row.uuid), call=fields[1], phase="sent", media=True)
+        caller.step, caller.sent_at = Voicemail(row.application_data), -inf
+        ctx.callers[row.uuid] = caller
+        ctx.api(f"eval uuid:{quoting.uuid(row.uuid)} {_WHO}", partial(self._calls_us, row.uuid))
 
     def _calls_us(self, uuid: str, answer: str) -> None:
         if uuid in self._ctx.callers:
@@ -291,7 +309,7 @@ class Snapshots:
     # -- other calls of members that began before this link
 
     def _others(self, answer: str) -> None:
-        strangers = [row for row in rows_of(answer) or [] if not row.presence_data.startswith("fsq1|")]
+        strangers = [row for row in rows_of(answer) or [] if not _MARK.match(row.presence_data.partition("|")[0])]
         asked = 0
         for row in strangers:
             if row.uuid in self._ctx.callers or row.uuid in self._ctx.codes or row.uuid in self._members.known():

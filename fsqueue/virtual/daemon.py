@@ -193,6 +193,8 @@ class VirtualDaemon:
     # -- the engine
 
     def _take(self, given: Input) -> None:
+        if self.killed:
+            return  # in the middle of what it was doing
         now = self.clock()
         try:
             step = self.engine.handle(given, now)

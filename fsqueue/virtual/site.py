@@ -114,7 +114,7 @@ class Site:
     def advance(self, to: float) -> None:
         """Let everything happen up to *to* (epoch seconds)."""
         self._pump()
-        while (due := self._next()) is not None and due <= to:
+        while (due := self.next()) is not None and due <= to:
             self.world.advance(due)
             self._pump()
             daemon = self.daemon
@@ -125,7 +125,8 @@ class Site:
                 self._pump()
         self.world.advance(to)
 
-    def _next(self) -> float | None:
+    def next(self) -> float | None:
+        """Return when something happens next (epoch seconds); None: never."""
         due = [self.world.deadline(), self.daemon.deadline() if self.daemon is not None else None]
         known = [max(when, self.world.now) for when in due if when is not None]
         return min(known) if known else None

@@ -33,6 +33,7 @@ class Wire:
         self._there = self._back = world.now
         """Before these moments nothing arrives at the switch, and at the daemon."""
         self.half_open = False
+        self._breaks_off = False
         self.closed = False
         """The daemon's end is over."""
         self._switch_ended = False
@@ -49,6 +50,10 @@ class Wire:
         self.half_open = True
         self._close_session()
         self._end()
+
+    def break_off(self) -> None:
+        """Let the next thing that the switch says break off in its middle, and the connection with it."""
+        self._breaks_off = True
 
     @property
     def sound(self) -> bool:
@@ -106,10 +111,13 @@ class Wire:
         self._world.agenda.after(self._back - self._world.now, do)
 
     def _hear(self, data: bytes) -> None:
-        if not self.half_open and not self.closed:
-            for frame in self._frames.feed(data):
-                if not self.closed:
-                    self._on_frame(frame)
+        if self.half_open or self.closed:
+            return
+        for frame in self._frames.feed(data[: len(data) // 2] if self._breaks_off else data):
+            if not self.closed:
+                self._on_frame(frame)
+        if self._breaks_off:
+            self.cut()
 
     def _end(self) -> None:
         # A half-open connection tells nobody; one that the daemon has closed tells it nothing new.

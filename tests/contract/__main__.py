@@ -11,8 +11,10 @@ from collections.abc import Callable
 
 import msgspec
 
+import tests.contract.scenarios_freezing
 import tests.contract.scenarios_people
-import tests.contract.scenarios_steps  # noqa: F401
+import tests.contract.scenarios_restarts
+import tests.contract.scenarios_steps  # noqa: F401  (they register themselves)
 from tests.contract.freeswitch import NotInstalledError, find
 from tests.contract.lab import Board, EmbeddedBoard, RealBoard
 from tests.contract.runner import Result, run, skipped
@@ -63,7 +65,8 @@ def _embedded(scenario: Scenario) -> Result:
 
 
 def _told(result: Result) -> Result:
-    sys.stderr.write(f"{result.outcome:7} {result.name} ({result.seconds} s)\n")
+    measured = "".join(f"; {text}" for text in result.measured)
+    sys.stderr.write(f"{result.outcome:7} {result.name} ({result.seconds} s){measured}\n")
     return result
 
 

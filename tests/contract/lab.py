@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from random import Random
 from typing import Any, Protocol
@@ -24,7 +25,7 @@ import gevent
 from fsqueue.config.model import Configuration
 from fsqueue.config.reading import load
 from fsqueue.control.client import Client
-from fsqueue.control.protocol import Members
+from fsqueue.control.protocol import DrainDone, Members, Status
 from fsqueue.facts import dialplan_facts
 from fsqueue.simswitch.actors import Caller as SimCaller
 from fsqueue.simswitch.actors import Phone as SimPhone
@@ -118,6 +119,12 @@ class Lab:
         self.folder = Path(self._folder.name)
         self._listen = _free_port()
         self._daemon: subprocess.Popen[bytes] | None = None
+        self.started_at = 0.0
+        """When the last daemon was started (epoch seconds)."""
+        self.measured: list[str] = []
+        """What this scenario measured, in words, for who reads the result."""
+        self.forgiven: list[str] = []
+        """Kinds of violations that this scenario brings about on purpose: nobody can act who is stopped."""
 
     # --- the stage
 
@@ -133,9 +140,10 @@ class Lab:
         if daemon:
             self.start_daemon()
 
-    def start_daemon(self) -> None:
+    def start_daemon(self, **environ: str) -> None:
         """Start `fsqueue run` and wait until it knows the switch and its registrations."""
         before = len(self._log_lines())
+        self.started_at = time.time()
         with (self.folder / "daemon.log").open("ab") as output:
             self._daemon = subprocess.Popen(
                 [
@@ -151,7 +159,8 @@ class Lab:
                 stderr=output,
                 start_new_session=True,
                 env=os.environ
-                | {"PYTHONPATH": os.pathsep.join(sys.path), "FSQUEUE_SOCKET": str(self.folder / "control.sock")},
+                | {"PYTHONPATH": os.pathsep.join(sys.path), "FSQUEUE_SOCKET": str(self.folder / "control.sock")}
+                | environ,
             )
         self.until(lambda: self._daemon_ended() or self._connected(before), 15, "the daemon knows the switch")
         if self._daemon_ended():
@@ -161,14 +170,49 @@ class Lab:
         """Ask the daemon to end (SIGTERM) and wait for it, at most 10 s."""
         self._end_daemon(signal.SIGTERM)
 
+    def drain_daemon(self) -> None:
+        """Have it take no new calls, and end with the last one; returns at once."""
+        Client(self.folder / "control.sock").post(DrainDone, "drain")
+
+    def daemon_exits(self, seconds: float) -> int:
+        """Wait until the daemon has ended by itself, and return its exit code."""
+        process = self._daemon
+        assert process is not None
+        self.until(lambda: process.poll() is not None, seconds, "the daemon ends by itself")
+        self._daemon = None
+        return process.returncode
+
     def kill_daemon(self) -> None:
         """Kill it (SIGKILL)."""
         self._end_daemon(signal.SIGKILL)
 
     def pause_daemon(self) -> None:
         """Make it mute (SIGSTOP): its sockets stay open."""
+        os.killpg(self.daemon_pid, signal.SIGSTOP)
+
+    def continue_daemon(self) -> None:
+        """Let it go on (SIGCONT)."""
+        os.killpg(self.daemon_pid, signal.SIGCONT)
+
+    @property
+    def daemon_pid(self) -> int:
+        """The running daemon's process."""
         assert self._daemon is not None
-        os.killpg(self._daemon.pid, signal.SIGSTOP)
+        return self._daemon.pid
+
+    def took_calls_at(self) -> float:
+        """When the last daemon said that it takes calls (epoch seconds): Python's own start is before it."""
+        line = next(line for line in reversed(self._log_lines()) if "takes calls at" in line)
+        return datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S,%f").timestamp()
+
+    def api(self, command: str) -> str:
+        """Ask the switch itself, on a connection of its own."""
+        with Switch(self.board.esl, self.board.password) as switch:
+            return switch.api(command).strip()
+
+    def status(self) -> Status:
+        """What the daemon shows of everything now."""
+        return Client(self.folder / "control.sock").get(Status, "status")
 
     def close(self) -> None:
         """End everything."""
@@ -367,6 +411,12 @@ class RealBoard:
         """Take a caller's network away: no BYE, no RTP, no answer to anything."""
         self._leg(caller).finish("NETWORK_GONE", "himself")
         next(one for one in reversed(self._callers) if one.who == caller).close()
+
+    def gap(self, caller: str) -> float:
+        """The longest time in seconds that a caller got no packet in; it is counted anew from here."""
+        stream = self._leg(caller).stream
+        longest, stream.longest_gap = stream.longest_gap, 0.0
+        return longest
 
     def originate(self, dial: str, application: str) -> None:
         """Have the switch itself call, in the background."""

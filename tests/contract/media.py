@@ -20,6 +20,9 @@ PACKET = 160
 QUIET_SECONDS = 0.5
 """Seconds without a packet, or with nothing but silent ones, after which a leg hears nothing."""
 
+_SO_TIMESTAMPNS = 35
+"""Linux's; Python has no name for it."""
+
 _NEEDED = 3
 _SILENT = frozenset((0xFF, 0x7F, 0xFE, 0x7E, 0xD5, 0x55))
 _MAGIC = 0x13
@@ -80,8 +83,13 @@ class Stream:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
+        # The kernel's own time of arrival: how late this process reads is nothing that a caller hears.
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self.target: tuple[str, int] | None = None
         self.received = 0
+        self.longest_gap = 0.0
+        """Seconds between two packets that came one after the other, at most; may be set back to 0."""
+        self._arrived = 0.0
         self._sequence = self._stamp = 0
         self._now: Heard = ("", "")
         self._next: Heard = ("", "")
@@ -110,15 +118,24 @@ class Stream:
         self._socket.settimeout(QUIET_SECONDS)
         while True:
             try:
-                packet = self._socket.recv(2048)
+                packet, told, _, _ = self._socket.recvmsg(2048, 64)
             except TimeoutError:
                 self._settle(("silence", ""))
                 continue
             except OSError:
                 return
             self.received += 1
+            self._note_gap(told)
             if packet[1] & 0x7F == 0:
                 self._hear(self._judge(packet[12:]))
+
+    def _note_gap(self, told: list[tuple[int, int, bytes]]) -> None:
+        for level, kind, data in told:
+            if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS):
+                seconds, nanoseconds = struct.unpack("qq", data[:16])
+                before, self._arrived = self._arrived, seconds + nanoseconds / 1e9
+                if before:
+                    self.longest_gap = max(self.longest_gap, self._arrived - before)
 
     def _judge(self, payload: bytes) -> Heard:
         number = _number(payload)

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+import tests.contract.scenarios_freezing
 import tests.contract.scenarios_people
-import tests.contract.scenarios_steps  # noqa: F401
+import tests.contract.scenarios_restarts
+import tests.contract.scenarios_steps  # noqa: F401  (they register themselves)
 from tests.contract.scenarios import SCENARIOS
 
 AT_ONCE = 4

@@ -9,7 +9,7 @@ from typing import TypeVar
 from fsqueue.control.board import Board
 from fsqueue.control.handlers import GroupFacts, Order
 from fsqueue.control.metrics import Health, Metrics
-from fsqueue.control.protocol import Problem, Reloaded, RunningFile
+from fsqueue.control.protocol import Draining, Problem, Reloaded, RunningFile
 from fsqueue.engine.engine import Engine
 from fsqueue.engine.messages import (
     Answered,
@@ -61,6 +61,7 @@ class FakeDesk:
         self.board = Board(1, lambda group: plan.groups[group].service_level if group in plan.groups else 0.0)
         self.held_up = False
         self.orders: list[Order] = []
+        self.draining: Draining | None = None
         self.renamed: tuple[Renamed, ...] = ()
         self.reloads: Reloaded | Problem = Reloaded(done="taken over")
         self.trouble: Exception | None = None
@@ -125,6 +126,14 @@ class FakeDesk:
             return False
         self.put(given)
         return True
+
+    def drain(self, by: str, timeout: float | None) -> None:
+        began = self.draining or Draining(since=self.now, by=by, until=None)
+        until = None if timeout is None else self.now + timeout
+        self.draining = Draining(since=began.since, by=began.by, until=until)
+
+    def cancel_drain(self) -> None:
+        self.draining = None
 
     def reload(self, renamed: tuple[Renamed, ...]) -> Reloaded | Problem:
         self.renamed = renamed

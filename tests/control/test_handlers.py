@@ -269,3 +269,42 @@ def test_who_comes_back_to_another_journal_is_told_and_begins_now(desk: FakeDesk
     (line,) = started(desk, after=10_000)
     assert line["notice"] == "missed"
     assert "anew" in line["text"]
+
+
+# --- draining ---
+
+
+def test_a_drain_is_told_with_who_wanted_it_and_what_is_left(desk: FakeDesk) -> None:
+    done: Any = ask(desk, "POST /v1/drain", body={"timeout": 60}).content
+    assert (done.draining.since, done.draining.until, done.draining.by, done.calls) == (T0, T0 + 60, "kate", 3)
+    status: Any = ask(desk, "GET /v1/status").content
+    assert status.draining == done.draining
+    desk.arrive("c4")
+    assert "c4" not in [call.id for call in desk.picture().calls]
+
+
+def test_asked_for_again_a_drain_gets_the_other_limit(desk: FakeDesk) -> None:
+    ask(desk, "POST /v1/drain", body={"timeout": 60})
+    desk.now += 10.0
+    again: Any = ask(desk, "POST /v1/drain").content
+    assert (again.draining.since, again.draining.until) == (T0, None)
+    assert "already" in again.done
+
+
+def test_a_drain_that_is_called_off_takes_calls_again(desk: FakeDesk) -> None:
+    ask(desk, "POST /v1/drain")
+    done: Any = ask(desk, "POST /v1/drain/cancel").content
+    assert (done.draining, done.calls) == (None, 3)
+    desk.arrive("c4")
+    assert "c4" in [call.id for call in desk.picture().calls]
+
+
+def test_there_is_nothing_to_call_off_where_nothing_drains(desk: FakeDesk) -> None:
+    assert ask(desk, "POST /v1/drain/cancel").status == 409
+    assert ask(desk, "POST /v1/drain", body={"timeout": -1}).status == 400
+
+
+def test_a_daemon_that_is_held_up_does_not_begin_to_drain(desk: FakeDesk) -> None:
+    desk.held_up = True
+    assert ask(desk, "POST /v1/drain").status == 503
+    assert desk.draining is None

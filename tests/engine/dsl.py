@@ -183,6 +183,12 @@ class Quick:
         ]
         return self.give(m.Snapshot(switch=switch, core=core, legs=tuple(legs)))
 
+    def restarted(self, plan: Plan | None = None) -> Engine:
+        """Return an engine that begins with what was recorded here, under *plan* if it was changed meanwhile."""
+        engine = Engine(plan or self.plan)
+        engine.restore(self.stamped, self.now)
+        return engine
+
     # --- what came of it ----------------------------------------------------------------------------------------------
 
     def all(self, kind: type[R]) -> list[R]:
@@ -209,6 +215,18 @@ class Quick:
     def step_done(self, call: str, *, ok: bool = True) -> None:
         """The step that the caller was sent to is over."""
         self.give(m.StepDone(call=call, ok=ok))
+
+
+def looks(engine: Engine, now: float, *, but: str = "") -> list[m.Command]:
+    """Let a start's first look at its switch show the calls' callers on hold, *but* one; return what follows."""
+    commands: list[m.Command] = []
+    for call in list(engine.state.calls.values()):
+        if call.id == but:
+            continue
+        found = m.Arrived(leg=call.leg, arrival=call.arrival, new_call="-", found=True, call=call.id, group=call.group)
+        commands += engine.handle(found, now).commands
+    commands += engine.handle(m.Snapshot(switch="a", core="core1"), now).commands
+    return commands
 
 
 def number(dialled: str, to: str = "sales", **keys: Any) -> dict[str, Number]:

@@ -6,7 +6,7 @@ import pytest
 
 from fsqueue.engine import messages as m
 from fsqueue.engine.model import HangUp, ToGroup, Wait
-from tests.engine.dsl import ANNA, JAN, Quick, group
+from tests.engine.dsl import ANNA, JAN, Quick, group, looks
 
 
 def busy(**keys: object) -> Quick:
@@ -115,10 +115,10 @@ def test_L1_the_place_is_kept_across_a_restart() -> None:
     q = busy()
     early = q.arrive()
     q.advance(1).arrive()
-    again = Quick(group(members=("anna",)), members=(ANNA,), known=False)
-    again.engine.restore(q.stamped, q.now)
-    again.engine.handle(m.Snapshot(switch="a", core="core1"), q.now)
-    step = again.engine.handle(m.TalkEnded("c001", "c001.1"), q.now)
+    engine = q.restarted()
+    engine.handle(m.Connected("c001", "c001.1", found=True), q.now)
+    looks(engine, q.now, but="c001")
+    step = engine.handle(m.TalkEnded("c001", "c001.1"), q.now)
     assert [c.call for c in step.commands if isinstance(c, m.Ring)] == [early]
 
 

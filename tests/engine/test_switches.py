@@ -6,15 +6,13 @@ import msgspec
 
 from fsqueue.engine import messages as m
 from fsqueue.engine.engine import Engine
-from fsqueue.engine.model import Plan, Wait
-from tests.engine.dsl import ANNA, JAN, Quick, group
+from fsqueue.engine.model import HangUp, Plan, Voicemail, Wait
+from tests.engine.dsl import ANNA, JAN, Quick, group, looks
 
 
 def restarted(q: Quick, plan: Plan | None = None) -> Engine:
     """Return an engine that starts with the records of *q*."""
-    engine = Engine(plan or q.plan)
-    engine.restore(q.stamped, q.now)
-    return engine
+    return q.restarted(plan)
 
 
 def commands(engine: Engine, given: m.Input, now: float) -> list[m.Command]:
@@ -124,7 +122,7 @@ def test_a_restart_loses_no_place_and_waits_for_the_switch() -> None:
     q.advance(1).arrive()
     engine = restarted(q)
     assert engine.deadline() is not None
-    assert commands(engine, m.Snapshot(switch="a", core="core1"), q.now) == []
+    assert [c for c in looks(engine, q.now, but="c001") if isinstance(c, m.Ring)] == []
     rung = commands(engine, m.TalkEnded("c001", "c001.1"), q.now)
     assert [c.call for c in rung if isinstance(c, m.Ring)] == [early]
 
@@ -189,6 +187,8 @@ def test_no_id_of_an_offer_whose_legs_are_on_the_switch_is_used_again() -> None:
     q.duty("anna", "paused")
     call = q.arrive()
     engine = restarted(q)
+    waiting = m.Arrived(leg=q.leg(call), arrival=f"arrival-{call}", new_call="c9", found=True, call=call, group="sales")
+    engine.handle(waiting, q.now)
     engine.handle(m.Snapshot(switch="a", core="core1", legs=(leg_of(f"{call}.3"),)), q.now)
     rung = commands(engine, m.Duty("anna", "in"), q.now)
     assert [c.offer for c in rung if isinstance(c, m.Ring)] == [f"{call}.4"]
@@ -200,7 +200,7 @@ def test_a_restart_in_the_middle_of_a_to_all_pass_keeps_its_window() -> None:
     q.arrive()
     q.advance(8)
     engine = restarted(q)
-    engine.handle(m.Snapshot(switch="a", core="core1"), q.now)
+    looks(engine, q.now)
     rings = [c for c in commands(engine, m.Duty("jan", "in"), q.now) if isinstance(c, m.Ring)]
     assert [(c.member, round(c.timeout, 3)) for c in rings] == [("jan", 12)]
 
@@ -250,7 +250,7 @@ def test_a_rename_keeps_turns_and_callers_across_a_restart() -> None:
     )
     q.give(m.Configure(renamed, (m.Renamed("member", "anna", "hanna"), m.Renamed("group", "sales", "first"))))
     engine = restarted(q, renamed)
-    rings = [c for c in commands(engine, m.Snapshot(switch="a", core="core1"), q.now) if isinstance(c, m.Ring)]
+    rings = [c for c in looks(engine, q.now) if isinstance(c, m.Ring)]
     assert [(c.call, c.member) for c in rings] == [(waiting, "jan")], "whose turn is longer ago"
 
 
@@ -313,3 +313,135 @@ def test_a_window_that_ended_in_a_stall_ends_right_after_it() -> None:
     q.give(m.Wake())
     assert "anna" in q.withdrawn()
     assert second in q.rung().values()
+
+
+# --- who is found, and who isn't, after a start ---
+
+
+def rings(commands: list[m.Command]) -> list[str]:
+    return [c.call for c in commands if isinstance(c, m.Ring)]
+
+
+def test_no_phone_begins_to_ring_for_a_caller_whom_a_start_has_not_found() -> None:
+    q = Quick(group(members=("anna",)), members=(ANNA,))
+    q.other("anna", present=True)
+    call = q.arrive()
+    engine = restarted(q)
+    assert (
+        rings(
+            commands(
+                engine, m.Snapshot(switch="a", core="core1", legs=(m.SeenLeg(uuid="leg-c001", kind="caller"),)), q.now
+            )
+        )
+        == []
+    )
+    found = m.Arrived(leg=q.leg(call), arrival=f"arrival-{call}", new_call="-", found=True, call=call, group="sales")
+    assert rings(commands(engine, found, q.now)) == [call]
+
+
+def test_a_start_asks_for_the_hold_of_every_caller_whom_it_has_not_found() -> None:
+    q = Quick(group(members=()))
+    call = q.arrive()
+    engine = restarted(q)
+    holds = [c.call for c in commands(engine, m.Snapshot(switch="a", core="core1"), q.now) if isinstance(c, m.Hold)]
+    assert holds == [call]
+    assert not [c for c in looks(restarted(q), q.now) if isinstance(c, m.Hold)], "those it has found are on hold"
+
+
+def test_a_start_repeats_the_step_of_a_caller_whom_it_has_not_found() -> None:
+    q = Quick(group(members=(), offline=HangUp("USER_BUSY"), unanswered=Wait()))
+    q.arrive()
+    step = commands(restarted(q), m.Snapshot(switch="a", core="core1"), q.now)
+    assert [c.step for c in step if isinstance(c, m.Send)] == [HangUp("USER_BUSY")]
+
+
+def test_an_offer_of_which_a_start_finds_nothing_costs_its_member_no_rest() -> None:
+    q = Quick(group(members=("anna",)), members=(ANNA,))
+    call = q.arrive()
+    engine = restarted(q)
+    looks(engine, q.now)
+    assert rings(
+        commands(
+            engine, m.Snapshot(switch="a", core="core1", legs=(m.SeenLeg(uuid="leg-c001", kind="caller"),)), q.now + 1
+        )
+    ) == [call]
+
+
+def test_an_offer_that_a_start_has_found_and_lost_again_is_one_that_was_not_taken() -> None:
+    q = Quick(group(members=("anna",)), members=(ANNA,))
+    q.arrive()
+    engine = restarted(q)
+    engine.handle(m.Ringing("c001.1"), q.now)
+    looks(engine, q.now)
+    seen = m.Snapshot(switch="a", core="core1", legs=(m.SeenLeg(uuid="leg-c001", kind="caller"),))
+    assert rings(commands(engine, seen, q.now + 1)) == []
+    assert engine.state.people["anna"].quiet_until > q.now
+
+
+def test_who_was_in_no_step_but_in_the_fallback_is_recorded_so() -> None:
+    q = Quick(group(members=(), offline=Voicemail("1000@lab"), unanswered=Wait()))
+    call = q.arrive()
+    q.give(m.CallerGone(q.leg(call), "FALLBACK"))
+    assert q.ended() == {call: "fallback"}
+
+
+def end_of(q: Quick) -> m.CallEnded:
+    (end,) = [record for record in q.records if isinstance(record, m.CallEnded)]
+    return end
+
+
+def test_an_end_that_nobody_saw_is_recorded_with_the_last_moment_that_was_seen() -> None:
+    q = Quick(group(members=()))
+    call = q.arrive()
+    q.advance(20).snapshot(call)
+    q.advance(30).snapshot()
+    q.advance(1).snapshot()
+    assert (end_of(q).reason, end_of(q).unseen_since, end_of(q).waited) == ("lost", q.now - 31, 20)
+
+
+def test_a_talk_whose_end_nobody_saw_has_lasted_as_long_as_it_was_seen() -> None:
+    q = Quick(group(members=("anna",)), members=(ANNA,))
+    call = q.arrive()
+    q.talk("anna")
+    q.advance(50).snapshot(call, "c001.1")
+    q.advance(600).snapshot()
+    q.advance(1).snapshot()
+    assert (end_of(q).reason, end_of(q).talked, end_of(q).unseen_since) == ("answered", 50, q.now - 601)
+
+
+def test_a_call_that_ended_while_nothing_ran_was_seen_until_the_last_record() -> None:
+    q = Quick(group(members=()))
+    call = q.arrive()
+    q.advance(40).duty("anna", "out")
+    last = q.now
+    engine = restarted(q)
+    ends = []
+    for later in (100, 101):
+        step = engine.handle(m.Snapshot(switch="a", core="core1"), last + later)
+        ends += [record for record in step.records if isinstance(record, m.CallEnded)]
+    assert [(end.call, end.reason, end.unseen_since) for end in ends] == [(call, "lost", last)]
+
+
+def test_while_the_switch_was_out_of_reach_nobody_saw_its_calls() -> None:
+    q = Quick(group(members=()))
+    call = q.arrive()
+    q.advance(10).give(m.SwitchDown("a"))
+    down = q.now
+    q.advance(40).duty("anna", "out")
+    engine = restarted(q)
+    ends = []
+    for later in (100, 101):
+        step = engine.handle(m.Snapshot(switch="a", core="core1"), down + later)
+        ends += [record for record in step.records if isinstance(record, m.CallEnded)]
+    assert [(end.call, end.unseen_since) for end in ends] == [(call, down)]
+
+
+def test_a_caller_who_hangs_up_before_our_eyes_has_no_such_interval() -> None:
+    q = Quick(group(members=()))
+    q.gone(q.arrive())
+    assert end_of(q).unseen_since is None
+    q = Quick(group(members=()))
+    call = q.arrive()
+    arrived = q.now
+    q.advance(5).give(m.CallerGone(q.leg(call), "LOST"))
+    assert (end_of(q).reason, end_of(q).unseen_since) == ("abandoned", arrived)

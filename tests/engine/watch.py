@@ -143,7 +143,7 @@ class Watch:
     def _caller_gone(self, seen: m.CallerGone) -> None:
         for call in self.f.calls.values():
             if call.leg == seen.leg:
-                taken = seen.cause == "FALLBACK" and call.state in ("waiting", "forwarding", "connecting")
+                taken = seen.cause == "FALLBACK" and call.state in ("waiting", "forwarding", "connecting", "sent")
                 self.reasons[call.id] = "fallback" if taken else self._natural(call, "abandoned")
 
     def _natural(self, call: SeenCall, otherwise: str) -> str:

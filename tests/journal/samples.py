@@ -10,6 +10,7 @@ from fsqueue.engine.messages import (
     Checkpoint,
     ConfigTaken,
     Decided,
+    DrainChanged,
     Forgotten,
     KeptCall,
     Leg,
@@ -55,6 +56,7 @@ SAMPLES: tuple[Record, ...] = (
     TurnUsed(group="sales", member="anna", turn=17),
     ConfigTaken(groups=("sales",), members=("anna", "jan"), renamed=(Renamed("group", "sale", "sales"),)),
     SwitchChanged(switch="main", up=True, core="c-1"),
+    DrainChanged(draining=True, calls=3, by="staff"),
     CalledBack(call=CALL, by="anna", note="sold him two"),
     Checkpoint(
         calls=(

@@ -126,6 +126,8 @@ class Bench:
                 return self.contacts.get(first.removeprefix("*/"), "error/user_not_registered")
             case "uuid_exists":
                 return "true" if first in self.alive else "false"
+            case "uuid_getvar":
+                return "playback" if first in self.alive else "-ERR No such channel!"
             case "uuid_kill":
                 return "+OK" if first in self.alive else "-ERR No such channel!"
             case "uuid_bridge":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fsqueue.engine.messages import OtherCall, Reach
-from fsqueue.switch.messages import LinkUp, NewFacts, SwitchFacts
+from fsqueue.switch.messages import LinkUp, NewFacts, Phone, SwitchFacts
 from tests.switch.bench import FACTS, Bench, event, leg
 
 OTHER = "79f3fd1f-0a7f-4118-8163-3dbf82848d52"
@@ -143,3 +143,16 @@ def test_an_other_call_whose_end_was_missed_ends_at_the_next_snapshot() -> None:
     b.see("CHANNEL_CREATE", OTHER, direction="outbound", presence_id="1001@lab")
     b.alive.remove(OTHER)
     assert OtherCall(leg(OTHER), "anna", present=False) in b.wait(31)
+
+
+def test_with_every_periodic_snapshot_some_members_are_asked_for_in_turn() -> None:
+    phones = {f"m{n}": Phone(member=f"m{n}", dial=f"user/{n}@lab", user=f"{n}@lab") for n in range(120)}
+    b = Bench(facts=SwitchFacts(owner="pbx", phones=phones))
+    b.wait(1.5)
+    asked = []
+    for _ in range(3):
+        b.clear()
+        b.wait(30.0)
+        asked.append(b.texts("sofia_contact"))
+    assert [len(texts) for texts in asked] == [50, 50, 50]
+    assert {*asked[0], *asked[1], *asked[2]} == {f"sofia_contact */{n}@lab" for n in range(120)}

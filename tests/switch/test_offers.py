@@ -264,7 +264,7 @@ def test_an_offer_of_a_predecessor_is_killed_by_its_derived_uuids() -> None:
 def test_a_lost_job_is_found_out_and_the_offer_lost() -> None:
     b = Bench()
     b.give(b.ring())
-    assert b.wait(4.9) == []
+    assert b.wait(5.9) == [], "asked after five seconds, and once more"
     assert b.wait(0.2) == [OfferEnded("c1.1", "lost", "LOST")]
 
 
@@ -339,3 +339,20 @@ def test_a_phone_killed_for_outliving_its_time_does_not_answer_any_more() -> Non
     b.ringing()
     b.wait(24.1)
     assert b.see("CHANNEL_ANSWER", U) == []
+
+
+def test_a_leg_that_shows_after_its_offer_was_given_up_is_killed() -> None:
+    b = Bench()
+    b.give(b.ring())
+    b.wait(6.1)
+    b.clear()
+    uuid = leg_uuid("pbx", "c1.1", 0)
+    assert b.see("CHANNEL_CREATE", uuid, direction="outbound", fsq_owner="pbx", fsq_offer="c1.1") == []
+    assert b.texts("uuid_kill") == [f"uuid_kill {uuid} LOSE_RACE"]
+
+
+def test_a_leg_of_an_offer_that_this_process_does_not_know_is_let_be() -> None:
+    b = Bench()
+    b.see("CHANNEL_CREATE", "other", direction="outbound", fsq_owner="pbx", fsq_offer="c9.1")
+    b.see("CHANNEL_CREATE", "another", direction="outbound", fsq_owner="strangers", fsq_offer="c1.1")
+    assert not b.texts("uuid_kill")

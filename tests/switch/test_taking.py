@@ -150,8 +150,8 @@ def test_a_hold_for_who_waits_already_rewrites_his_variables() -> None:
 
 def test_commands_for_a_caller_who_is_gone_say_so() -> None:
     b = Bench()
-    assert b.give(b.hold()) == [CallerGone(leg(), "gone")]
-    assert b.give(Send("c1", leg(), HangUp())) == [CallerGone(leg(), "gone")]
+    assert b.give(b.hold()) == [CallerGone(leg(), "LOST")]
+    assert b.give(Send("c1", leg(), HangUp())) == [CallerGone(leg(), "LOST")]
     assert b.give(Drop(leg(), "NORMAL_CLEARING"), Refuse(leg(), "x")) == []
 
 

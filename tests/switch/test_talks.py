@@ -234,7 +234,7 @@ def test_a_connect_for_a_caller_who_is_gone_says_so_and_kills_the_member() -> No
     b.answered()
     b.see("CHANNEL_HANGUP")
     b.clear()
-    assert b.connect() == [CallerGone(leg(), "gone")]
+    assert b.connect() == [CallerGone(leg(), "LOST")]
     assert b.texts("uuid_kill") == [f"uuid_kill {U} NORMAL_CLEARING"]
 
 

@@ -18,7 +18,7 @@ from fsqueue.journal.history.queries import CallRow
 from fsqueue.journal.words import clean
 
 _PHONE = re.compile(r"\+?[0-9*#]*")
-_TIMES = ("came", "ended")
+_TIMES = ("came", "ended", "unseen_since")
 
 
 def json_lines(rows: Iterable[CallRow], out: IO[bytes]) -> int:

@@ -126,7 +126,7 @@ def _opened(db: sqlite3.Connection, entry: Entry, r: CallOpened) -> None:
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET switch = excluded.switch,"
         " number = excluded.number, dialled = excluded.dialled, caller_number = excluded.caller_number,"
         " caller_name = excluded.caller_name, hidden = excluded.hidden, last_seq = excluded.last_seq,"
-        " ended = NULL, reason = '', missed = 0, waited = 0, talked = 0, member = '', detail = ''",
+        " ended = NULL, reason = '', missed = 0, waited = 0, talked = 0, member = '', detail = '', unseen_since = NULL",
         (
             *(r.call, r.joined, r.leg.switch, r.number, r.dialled),
             *(r.caller.number, r.caller.name, r.caller.hidden, entry.seq, entry.seq),
@@ -176,10 +176,11 @@ def _visit(db: sqlite3.Connection, entry: Entry, r: VisitBegan) -> None:
 def _ended(db: sqlite3.Connection, entry: Entry, r: CallEnded) -> None:
     _seen(db, entry, r.call, entry.t - r.waited - r.talked)
     missed = r.reason not in ANSWERED
+    last = entry.t if r.unseen_since is None else min(entry.t, r.unseen_since)  # what was seen of it is what is counted
     db.execute(
-        "UPDATE calls SET ended = ?, reason = ?, missed = ?, waited = ?, talked = ?, grp = ?, member = ?, detail = ?"
-        " WHERE id = ?",
-        (entry.t, r.reason, missed, r.waited, r.talked, r.group, r.member, r.detail, r.call),
+        "UPDATE calls SET ended = ?, reason = ?, missed = ?, waited = ?, talked = ?, grp = ?, member = ?, detail = ?,"
+        " unseen_since = ? WHERE id = ?",
+        (entry.t, r.reason, missed, r.waited, r.talked, r.group, r.member, r.detail, r.unseen_since, r.call),
     )
     last_visit = db.execute("SELECT 1 FROM visits WHERE call = ? AND left_at IS NULL", (r.call,)).fetchone()
     if last_visit is None and r.group:
@@ -191,19 +192,19 @@ def _ended(db: sqlite3.Connection, entry: Entry, r: CallEnded) -> None:
         "UPDATE visits SET left_at = max(entered, :t), outcome = :outcome, grp = :grp, waited = max(0, :t - :talked - entered)"
         " WHERE call = :call AND left_at IS NULL",
         {
-            "t": entry.t,
+            "t": last,
             "talked": r.talked,
             "outcome": "missed" if missed else "answered",
             "call": r.call,
             "grp": r.group,
         },
     )
-    db.execute("UPDATE talks SET ended = max(began, ?) WHERE call = ? AND ended IS NULL", (entry.t, r.call))
+    db.execute("UPDATE talks SET ended = max(began, ?) WHERE call = ? AND ended IS NULL", (last, r.call))
     # Whoever still rings for it is held until his phone has stopped: his offer's own end says when.
     db.execute(
         "UPDATE states SET ended = max(began, :t) WHERE member IN (SELECT member FROM talks WHERE call = :call)"
         " AND state = 'talking' AND call = :call AND ended IS NULL",
-        {"t": entry.t, "call": r.call},
+        {"t": last, "call": r.call},
     )
 
 

@@ -63,6 +63,8 @@ class CallRow(msgspec.Struct, frozen=True, kw_only=True):
     member: str
     detail: str
     switch: str
+    unseen_since: float | None = None
+    """Nobody saw the end: it came after this moment, and until `ended`. `waited` and `talked` are counted up to here."""
 
 
 class MissedRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,7 +169,8 @@ class StateRow(msgspec.Struct, frozen=True, kw_only=True):
 _GROUPS = "(SELECT group_concat(grp, ' ') FROM (SELECT grp FROM visits WHERE call = c.id ORDER BY seq))"
 _CALL = (
     "c.id, c.came, c.caller_number, c.caller_name, c.hidden, c.number, c.dialled, "
-    f"{_GROUPS}, c.ended, c.reason, c.missed, c.waited, c.talked, c.member, c.detail, c.switch"
+    f"{_GROUPS}, c.ended, c.reason, c.missed, c.waited, c.talked, c.member, c.detail, c.switch, "
+    "c.unseen_since"
 )
 
 
@@ -280,7 +283,7 @@ def _call_row(r: tuple[Any, ...]) -> CallRow:
     return CallRow(
         id=r[0], came=r[1], caller_number=r[2], caller_name=r[3], hidden=bool(r[4]), number=r[5], dialled=r[6],
         groups=tuple((r[7] or "").split()), ended=r[8], reason=r[9], missed=bool(r[10]), waited=r[11], talked=r[12],
-        member=r[13], detail=r[14], switch=r[15],
+        member=r[13], detail=r[14], switch=r[15], unseen_since=r[16],
     )  # fmt: skip
 
 

@@ -132,7 +132,11 @@ CREATE TABLE scrubs (
 ) WITHOUT ROWID;
 """
 
-STEPS = (_BASE, _CALLED_BACK)
+_UNSEEN = """
+ALTER TABLE calls ADD COLUMN unseen_since REAL; -- nobody saw the end: it came after this moment, and until `ended`
+"""
+
+STEPS = (_BASE, _CALLED_BACK, _UNSEEN)
 VERSION = len(STEPS)
 
 

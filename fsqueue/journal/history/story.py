@@ -66,6 +66,8 @@ def tell(details: CallDetails) -> list[Line]:
     told = [Line(call.came, f"arrived, dialled {call.dialled or 'an extension'}")]
     told += _visits(details)
     if call.ended is not None:
+        if call.unseen_since is not None:
+            told.append(Line(min(call.ended, call.unseen_since), "seen for the last time; nobody saw the end"))
         told.append(Line(call.ended, _end(details)))
     if details.called_back is not None:
         back = details.called_back
