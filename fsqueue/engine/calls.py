@@ -65,7 +65,7 @@ def arrive(s: State, arrived: Arrived) -> None:
         known.missing = 0
         if known.state == "waiting" and not arrived.found:
             visits.hold(s, known)
-        elif known.state == "sent" and arrived.found:
+        elif known.state == "sent":
             visits.send_again(s, known)
         elif known.state == "talking" and arrived.found:
             # His member left while nobody saw it, and before the talk's end needed nobody.

@@ -26,8 +26,17 @@ WHY = "fsqueue_refused"
 FALLBACK_EVENT = "fsqueue::fallback"
 """Subclass of the CUSTOM event that a call on its way to the fallback sends, with all its variables."""
 
+ARRIVAL_EVENT = "fsqueue::arrival"
+"""Subclass of the CUSTOM event by which a call that is handed over parked says so, with all its variables."""
+
+KNOCK = "fsqueue-doctor"
+"""`fsqueue_to` of an empty call by which it is seen whether calls reach us. It is told so, and is no call of anybody's."""
+
+KNOCKED = "doctor"
+"""What such a call is refused with."""
+
 SECONDS_TO_ANSWER = 6
-"""Seconds that the daemon has from the socket's start to the hold's first lap; then the call goes to the fallback."""
+"""Seconds that the daemon has from a call's arrival to the hold's first lap; then the call goes to the fallback."""
 
 _DIALLED = re.compile(r"[0-9A-Za-z*#+_.-]{1,64}")
 _NAME = re.compile(r"[0-9A-Za-z_.-]{1,64}")
@@ -46,6 +55,7 @@ class DialplanFacts(msgspec.Struct, frozen=True, kw_only=True):
     codes that are dialled as they stand (log in, log out, pause). `fallback`: `fsqueue-fallback` for our own, else an extension of the
     site's, as `EXTENSION` (in the last entry context) or `EXTENSION XML CONTEXT`. `music`: `telephony.music`, heard by callers whose own
     music can't be played. `answer`: as `telephony.answer`; with `ring_ready` the hold is silent, or it would be early media.
+    `hand_over`: as `telephony.hand_over`.
     """
 
     owner: str = "fsqueue"
@@ -59,6 +69,7 @@ class DialplanFacts(msgspec.Struct, frozen=True, kw_only=True):
     fallback: str = FALLBACK
     music: str = "local_stream://default"
     answer: Literal["answer", "pre_answer", "ring_ready"] = "answer"
+    hand_over: Literal["socket", "park"] = "socket"
 
     def __post_init__(self) -> None:
         """Refuse what could not stand in a dialplan as mere data (ValueError)."""
@@ -124,11 +135,25 @@ def _arrival(facts: DialplanFacts) -> list[str]:
                 _action("set", f"force_transfer_context={facts.entry_contexts[-1]}"),
                 _action("set", f"{WHY}=daemon_silent"),
                 _action("sched_transfer", f"+{SECONDS_TO_ANSWER} {FALLBACK} XML {facts.context}"),
-                _action("socket", f"{facts.socket} async full"),
-                _action("set", f"{WHY}=daemon_down"),
-                _action("transfer", f"{FALLBACK} XML {facts.context}"),
+                *_hand_over(facts),
             ],
         ),
+    ]
+
+
+def _hand_over(facts: DialplanFacts) -> list[str]:
+    """Give the call to the daemon.
+
+    Parked, it says so just before: the daemon's word may be there before the park is, and ends it all the same. Nothing may
+    stand behind the park: a transfer from outside ends it some microseconds before it takes effect, and in a `sleep` of six
+    seconds with the fallback behind it that would now and then send a caller to the fallback who is being taken.
+    """
+    if facts.hand_over == "park":
+        return [_action("event", f"Event-Name=CUSTOM,Event-Subclass={ARRIVAL_EVENT}"), _action("park", "")]
+    return [
+        _action("socket", f"{facts.socket} async full"),
+        _action("set", f"{WHY}=daemon_down"),
+        _action("transfer", f"{FALLBACK} XML {facts.context}"),
     ]
 
 
@@ -141,13 +166,18 @@ def _codes(facts: DialplanFacts) -> list[str]:
         *_extension(
             "fsqueue-code",
             [("destination_number", f"^(?:{'|'.join(patterns)})$")],
-            [
-                *_identity(facts),
-                _action("socket", f"{facts.socket} async full"),
-                _action("hangup", "NORMAL_TEMPORARY_FAILURE"),
-            ],
+            [*_identity(facts), *_hand_code_over(facts)],
         ),
     ]
+
+
+def _hand_code_over(facts: DialplanFacts) -> list[str]:
+    if facts.hand_over == "park":
+        return [
+            _action("set", f"park_timeout={SECONDS_TO_ANSWER}:NORMAL_TEMPORARY_FAILURE"),
+            *_hand_over(facts),
+        ]
+    return [_action("socket", f"{facts.socket} async full"), _action("hangup", "NORMAL_TEMPORARY_FAILURE")]
 
 
 def _identity(facts: DialplanFacts) -> list[str]:

@@ -21,10 +21,11 @@ from fsqueue.simswitch.session import Session
 from fsqueue.simswitch.world import World
 from fsqueue.stalls import Stalls
 from fsqueue.switch import handover
-from fsqueue.switch.codes import REFUSED_TONE, is_code
+from fsqueue.switch.codes import REFUSED_TONE, is_code, told
 from fsqueue.switch.ids import CallIds
 from fsqueue.switch.legs import Core
 from fsqueue.switch.messages import Api, BgApi, CloseSession, Execute, Item, Reply, SocketArrived, SocketClosed, Tick
+from fsqueue.switch.ways import on_socket
 from fsqueue.virtual.disk import Disk
 from fsqueue.virtual.link import VirtualLink
 from fsqueue.virtual.wire import Wire
@@ -279,11 +280,8 @@ class VirtualDaemon:
         self._give(SocketArrived(attended.name, event))
 
     def _refuse(self, attended: _Attended, event: Event) -> None:
-        if is_code(event, self._facts):
-            words = [("answer", ""), ("playback", REFUSED_TONE), ("hangup", "NORMAL_CLEARING")]
-        else:
-            words = handover.refused("link_down", self._facts)
-        for application, argument in words:
+        word = told(REFUSED_TONE) if is_code(event, self._facts) else handover.refused("link_down", self._facts)
+        for application, argument in on_socket(word):
             attended.wire.send(commands.execute(application, argument))
         attended.wire.send(commands.exit_())
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import gevent
 
@@ -40,6 +40,9 @@ from tests.contract.rawesl import Switch
 from tests.contract.sip import Account, Leg
 
 Record = dict[str, Any]
+
+Way = Literal["socket", "park"]
+WAYS: tuple[Way, ...] = ("socket", "park")
 
 FSQUEUE = (sys.executable, "-c", "from fsqueue_cli.main import main; main()")
 """The command `fsqueue` of this checkout, installed or not."""
@@ -111,9 +114,13 @@ class Board(Protocol):
 class Lab:
     """One scenario's lab. `config` is the TOML of groups and numbers; switch, socket and state are put before it."""
 
-    def __init__(self, board: Board, program: tuple[str, ...] = FSQUEUE) -> None:
-        """Make a folder; nothing is started yet. `program` is the command `fsqueue`."""
+    def __init__(self, board: Board, way: Way = "socket", *, program: tuple[str, ...] = FSQUEUE) -> None:
+        """Make a folder; nothing is started yet.
+
+        Calls are handed over by *way* (`telephony.hand_over`). `program` is the command `fsqueue`.
+        """
         self.board, self._program = board, program
+        self.way: Way = way
         self._folder = tempfile.TemporaryDirectory(prefix="fsqueue-contract-")
         self.folder = Path(self._folder.name)
         self._listen = _free_port()
@@ -123,6 +130,7 @@ class Lab:
 
     def start(self, config: str, *phones: PhoneScript, daemon: bool = True) -> None:
         """Start the switch, register the phones, then start the daemon, unless told not to."""
+        config = handed_over(config, self.way)
         path = self.folder / "fsqueue.toml"
         path.touch(mode=0o600)
         path.write_text(self._head(0) + config)
@@ -517,6 +525,16 @@ class EmbeddedBoard:
     def stop(self) -> None:
         """Stop time."""
         self._shell.stop()
+
+
+def handed_over(config: str, way: Way) -> str:
+    """Return the configuration by which calls are handed over by *way*."""
+    key = f'hand_over = "{way}"\n'
+    return (
+        config.replace("[telephony]\n", f"[telephony]\n{key}", 1)
+        if "[telephony]\n" in config
+        else f"[telephony]\n{key}{config}"
+    )
 
 
 def _accepted(code: int) -> None:
