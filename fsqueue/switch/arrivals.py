@@ -20,7 +20,7 @@ from fsqueue.switch.dialplan import KNOCK, KNOCKED
 from fsqueue.switch.driver import SwitchDriver
 from fsqueue.switch.handover import Word
 from fsqueue.switch.messages import SwitchFacts
-from fsqueue.switch.ways import on_socket
+from fsqueue.switch.ways import has_left, on_socket
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,9 @@ class Arrivals:
 
     def on_call(self, session: Session, event: Event) -> None:
         """Handle one connection; returns when it may be closed."""
+        if has_left(event):
+            log.warning("a call came so late that the dialplan's fallback has it; was this process held up?")
+            return
         driver = next((driver for driver in self._drivers if event.core and driver.core_uuid == event.core), None)
         if driver is None:
             # Its own link may not have come up yet; until it has, nobody knows whose Core-UUID this is.

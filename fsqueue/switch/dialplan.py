@@ -38,6 +38,9 @@ KNOCKED = "doctor"
 SECONDS_TO_ANSWER = 6
 """Seconds that the daemon has from a call's arrival to the hold's first lap; then the call goes to the fallback."""
 
+DOWN = "NORMAL_TEMPORARY_FAILURE"
+"""The cause with which a call ends that nobody takes: before an answer this is a 503, after it a BYE."""
+
 _DIALLED = re.compile(r"[0-9A-Za-z*#+_.-]{1,64}")
 _NAME = re.compile(r"[0-9A-Za-z_.-]{1,64}")
 _SOCKET = re.compile(r"[0-9A-Za-z_.-]+:[0-9]{1,5}|\[[0-9A-Fa-f:.]+\]:[0-9]{1,5}")
@@ -128,7 +131,7 @@ def _arrival(facts: DialplanFacts) -> list[str]:
         "     Whoever is not in his hold in time goes to the fallback: a daemon that is mute keeps nobody. -->",
         *_extension(
             "fsqueue-arrival",
-            [("destination_number", f"^(?:{'|'.join(dialled)})$")],
+            [("destination_number", f"^(?:{'|'.join(dialled)})$"), *_if_alive(facts)],
             [
                 *_identity(facts),
                 # Blind and attended transfers look the number up in the caller's own context, which after the hold is ours.
@@ -136,7 +139,23 @@ def _arrival(facts: DialplanFacts) -> list[str]:
                 _action("set", f"{WHY}=daemon_silent"),
                 _action("sched_transfer", f"+{SECONDS_TO_ANSWER} {FALLBACK} XML {facts.context}"),
                 *_hand_over(facts),
+                *_if_down(facts, ("set", f"{WHY}=daemon_down"), ("transfer", f"{FALLBACK} XML {facts.context}")),
             ],
+        ),
+    ]
+
+
+def _codes(facts: DialplanFacts) -> list[str]:
+    patterns = _code_patterns(facts)
+    if not patterns:
+        return []
+    parking = [_action("set", f"park_timeout={SECONDS_TO_ANSWER}:{DOWN}")] if facts.hand_over == "park" else []
+    return [
+        "<!-- Codes that members dial. They have no hold, so nothing is scheduled that somebody would have to take back. -->",
+        *_extension(
+            "fsqueue-code",
+            [("destination_number", f"^(?:{'|'.join(patterns)})$"), *_if_alive(facts)],
+            [*_identity(facts), *parking, *_hand_over(facts), *_if_down(facts, ("hangup", DOWN))],
         ),
     ]
 
@@ -150,34 +169,18 @@ def _hand_over(facts: DialplanFacts) -> list[str]:
     """
     if facts.hand_over == "park":
         return [_action("event", f"Event-Name=CUSTOM,Event-Subclass={ARRIVAL_EVENT}"), _action("park", "")]
-    return [
-        _action("socket", f"{facts.socket} async full"),
-        _action("set", f"{WHY}=daemon_down"),
-        _action("transfer", f"{FALLBACK} XML {facts.context}"),
-    ]
+    return [_action("socket", f"{facts.socket} async full")]
 
 
-def _codes(facts: DialplanFacts) -> list[str]:
-    patterns = _code_patterns(facts)
-    if not patterns:
-        return []
-    return [
-        "<!-- Codes that members dial. They have no hold, so nothing is scheduled that somebody would have to take back. -->",
-        *_extension(
-            "fsqueue-code",
-            [("destination_number", f"^(?:{'|'.join(patterns)})$")],
-            [*_identity(facts), *_hand_code_over(facts)],
-        ),
-    ]
+def _if_alive(facts: DialplanFacts) -> list[tuple[str, str]]:
+    """A socket finds out by itself whether the daemon is there; a parked call goes by its lease."""
+    return [(_lease(facts.owner), "^1$")] if facts.hand_over == "park" else []
 
 
-def _hand_code_over(facts: DialplanFacts) -> list[str]:
-    if facts.hand_over == "park":
-        return [
-            _action("set", f"park_timeout={SECONDS_TO_ANSWER}:NORMAL_TEMPORARY_FAILURE"),
-            *_hand_over(facts),
-        ]
-    return [_action("socket", f"{facts.socket} async full"), _action("hangup", "NORMAL_TEMPORARY_FAILURE")]
+def _if_down(facts: DialplanFacts, *actions: tuple[str, str]) -> list[str]:
+    """What is done while the daemon is down: what stands behind the socket, or what is done without a lease."""
+    write = _otherwise if facts.hand_over == "park" else _action
+    return [write(application, data) for application, data in actions]
 
 
 def _identity(facts: DialplanFacts) -> list[str]:
@@ -239,13 +242,15 @@ def _next_lap(facts: DialplanFacts) -> str:
 
 
 def _alive() -> str:
-    lease = "${cond(0${hash(select/fsqueue/alive-${fsqueue_owner})} > ${strepoch()} ? 1 : 0)}"
-    return lease + "${cond(0${fsqueue_deadline} > ${strepoch()} ? 1 : 0)}"
+    return _lease("${fsqueue_owner}") + "${cond(0${fsqueue_deadline} > ${strepoch()} ? 1 : 0)}"
+
+
+def _lease(owner: str) -> str:
+    return f"${{cond(0${{hash(select/fsqueue/alive-{owner})}} > ${{strepoch()}} ? 1 : 0)}}"
 
 
 def _fallback(facts: DialplanFacts) -> list[str]:
-    # Before an answer this cause is a 503, after it a BYE.
-    end = _action("hangup", "NORMAL_TEMPORARY_FAILURE")
+    end = _action("hangup", DOWN)
     if facts.fallback != FALLBACK:
         elsewhere = facts.fallback if " " in facts.fallback else f"{facts.fallback} XML {facts.entry_contexts[-1]}"
         end = _action("transfer", elsewhere)

@@ -7,11 +7,20 @@ told by API commands on the one link that there is anyway; those are run in orde
 
 from __future__ import annotations
 
+from fsqueue.esl.events import Event
 from fsqueue.switch import quoting
 from fsqueue.switch.handover import Application, Word
 
 _OUTLIVE_THE_SOCKET = ("voicemail",)
 """Applications that must not be executed from the socket, which is closed right after the word: they are transferred to."""
+
+
+def has_left(event: Event) -> bool:
+    """Whether the channel of a socket is elsewhere by now: the dialplan has taken it to the fallback, since we were mute.
+
+    FreeSWITCH answers `connect` all the same, and words said on the socket would fetch the caller from there (measured).
+    """
+    return event.current_application not in ("", "socket")
 
 
 def on_socket(word: Word) -> list[Application]:

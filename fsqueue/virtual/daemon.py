@@ -25,7 +25,7 @@ from fsqueue.switch.codes import REFUSED_TONE, is_code, told
 from fsqueue.switch.ids import CallIds
 from fsqueue.switch.legs import Core
 from fsqueue.switch.messages import Api, BgApi, CloseSession, Execute, Item, Reply, SocketArrived, SocketClosed, Tick
-from fsqueue.switch.ways import on_socket
+from fsqueue.switch.ways import has_left, on_socket
 from fsqueue.virtual.disk import Disk
 from fsqueue.virtual.link import VirtualLink
 from fsqueue.virtual.wire import Wire
@@ -273,6 +273,9 @@ class VirtualDaemon:
             return
         attended.known = True
         event = channel_data(frame)
+        if has_left(event):
+            attended.wire.send(commands.exit_())
+            return
         if self.link.wire is None or not self.core.up or event.core != self.core.core_uuid:
             self._refuse(attended, event)
             return

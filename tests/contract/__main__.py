@@ -12,7 +12,8 @@ from collections.abc import Callable
 import msgspec
 
 import tests.contract.scenarios_people
-import tests.contract.scenarios_steps  # noqa: F401
+import tests.contract.scenarios_steps
+import tests.contract.scenarios_ways  # noqa: F401  (their scenarios register themselves)
 from tests.contract.freeswitch import NotInstalledError, find
 from tests.contract.lab import WAYS, Board, EmbeddedBoard, RealBoard, Way
 from tests.contract.runner import Result, run, skipped

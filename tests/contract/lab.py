@@ -128,14 +128,21 @@ class Lab:
 
     # --- the stage
 
-    def start(self, config: str, *phones: PhoneScript, daemon: bool = True) -> None:
-        """Start the switch, register the phones, then start the daemon, unless told not to."""
-        config = handed_over(config, self.way)
+    @property
+    def other_way(self) -> Way:
+        """The way by which calls are not handed over here."""
+        return "park" if self.way == "socket" else "socket"
+
+    def start(self, config: str, *phones: PhoneScript, daemon: bool = True, installed: Way | None = None) -> None:
+        """Start the switch, register the phones, then start the daemon, unless told not to.
+
+        *installed*: by which way the dialplan on the switch hands calls over, if not by that of the configuration.
+        """
         path = self.folder / "fsqueue.toml"
         path.touch(mode=0o600)
-        path.write_text(self._head(0) + config)
+        path.write_text(self._head(0) + handed_over(config, installed or self.way))
         self.board.start(self._load(path))
-        path.write_text(self._head(self.board.esl) + config)
+        path.write_text(self._head(self.board.esl) + handed_over(config, self.way))
         for script in phones:
             self.board.phone(script)
         if daemon:
@@ -177,6 +184,11 @@ class Lab:
         """Make it mute (SIGSTOP): its sockets stay open."""
         assert self._daemon is not None
         os.killpg(self._daemon.pid, signal.SIGSTOP)
+
+    def go_on_with_daemon(self) -> None:
+        """Let a mute one go on (SIGCONT)."""
+        assert self._daemon is not None
+        os.killpg(self._daemon.pid, signal.SIGCONT)
 
     def close(self) -> None:
         """End everything."""

@@ -115,6 +115,17 @@ def test_a_parked_code_ends_by_itself_when_nobody_takes_it() -> None:
     assert applications[-2:] == [("event", "Event-Name=CUSTOM,Event-Subclass=fsqueue::arrival"), ("park", "")]
 
 
+@pytest.mark.parametrize(
+    ("extension", "end"), [("fsqueue-arrival", "transfer"), ("fsqueue-code", "hangup")], ids=["call", "code"]
+)
+def test_without_a_lease_nobody_is_parked_for_a_daemon_that_is_down(extension: str, end: str) -> None:
+    assert actions(render(PARKING), extension, "anti-action")[-1][0] == end
+    conditions = [
+        one.attrib["field"] for one in parsed(render(PARKING)).iterfind(f".//extension[@name='{extension}']/condition")
+    ]
+    assert "alive-pbx" in conditions[1]
+
+
 def test_where_calls_are_parked_no_socket_is_opened() -> None:
     assert "socket" not in render(PARKING)
 
