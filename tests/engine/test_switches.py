@@ -6,7 +6,7 @@ import msgspec
 
 from fsqueue.engine import messages as m
 from fsqueue.engine.engine import Engine
-from fsqueue.engine.model import Plan, Wait
+from fsqueue.engine.model import HangUp, Plan, Wait
 from tests.engine.dsl import ANNA, JAN, Quick, group
 
 
@@ -313,3 +313,13 @@ def test_a_window_that_ended_in_a_stall_ends_right_after_it() -> None:
     q.give(m.Wake())
     assert "anna" in q.withdrawn()
     assert second in q.rung().values()
+
+
+def test_who_is_told_to_leave_and_arrives_again_is_told_again() -> None:
+    q = Quick(group(members=(), unanswered=HangUp("USER_BUSY")))
+    call = q.arrive()
+    (first,) = q.all(m.Send)
+    # The process that was to tell the switch died before it did; the caller is parked yet, and seen by the next one.
+    q.give(m.Arrived(leg=q.leg(call), arrival=f"arrival-{call}", new_call="c999", to="sales"))
+    assert q.all(m.Send) == [first, first]
+    assert q.ended() == {}

@@ -143,3 +143,14 @@ def test_an_other_call_whose_end_was_missed_ends_at_the_next_snapshot() -> None:
     b.see("CHANNEL_CREATE", OTHER, direction="outbound", presence_id="1001@lab")
     b.alive.remove(OTHER)
     assert OtherCall(leg(OTHER), "anna", present=False) in b.wait(31)
+
+
+def test_a_call_that_a_member_began_just_before_the_link_is_found_by_the_second_look() -> None:
+    b = Bench(link=False)
+    b.give(LinkUp("core-1"))
+    assert b.got(OtherCall) == []
+    b.answers["eval"] = "1001@lab"
+    b.alive.append(OTHER)
+    b.rows.append({"uuid": OTHER, "direction": "inbound", "state": "CS_EXECUTE", "dest": "9999", "context": "default"})
+    b.wait(1.1)
+    assert b.got(OtherCall) == [OtherCall(leg(OTHER), "anna", present=True)]
