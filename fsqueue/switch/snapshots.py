@@ -320,7 +320,8 @@ class Snapshots:
                 self._parked.look(row.uuid)
 
     def _other(self, uuid: str, answer: str) -> None:
-        if uuid not in self._members.known():
+        ctx = self._ctx
+        if uuid not in self._members.known() and uuid not in ctx.callers and uuid not in ctx.codes:
             self._members.began(uuid, answer)
 
 

@@ -88,7 +88,9 @@ def test_a_parked_call_says_so_before_the_park_and_is_taken_by_two_commands(make
     assert lab.until("fsqueue::arrival")["Caller-Destination-Number"] == "7001"
     told = f"x=1;fsqueue_deadline={int(lab.world.now) + 600};fsqueue_music=local_stream://default"
     assert lab.client.send(f"api uuid_setvar_multi {uuid(lab)} {told}").startswith("+OK")
-    assert lab.client.send(f"api uuid_transfer {uuid(lab)} 'answer,transfer:fsqueue-hold XML fsqueue' inline").startswith("+OK")
+    assert lab.client.send(
+        f"api uuid_transfer {uuid(lab)} 'answer,transfer:fsqueue-hold XML fsqueue' inline"
+    ).startswith("+OK")
     hold = lab.until("fsqueue::hold")
     assert (hold["Answer-State"], hold["variable_x"]) == ("answered", "1")
     assert [line.split()[0] for line in lab.told()] == [

@@ -11,10 +11,12 @@ from fsqueue.engine.messages import (
     Arrived,
     CallerGone,
     Confirm,
+    Connected,
     Drop,
     DutyCode,
     Hold,
     Input,
+    OtherCall,
     Pickup,
     Refuse,
     Send,
@@ -267,6 +269,19 @@ def test_who_was_parked_while_there_was_no_link_is_found_in_the_table() -> None:
     assert words(b)[-1].startswith(f"uuid_transfer {CALLER} 'answer")
 
 
+def test_a_parked_code_that_is_found_in_the_table_is_no_other_call_of_who_dials_it() -> None:
+    b = Bench(link=False)
+    b.answers["eval"] = "1002@lab"
+    parked(
+        b,
+        TAKER,
+        **{"Caller-Destination-Number": "*8", "variable_sip_auth_username": "1002", "variable_domain_name": "lab"},
+    )
+    b.give(LinkUp("core-1"))
+    assert [one.user for one in b.got(Pickup)] == ["1002@lab"]
+    assert b.got(OtherCall) == []
+
+
 def test_who_was_not_yet_in_the_table_is_found_by_the_second_look() -> None:
     b = Bench(link=False)
     b.give(LinkUp("core-1"))
@@ -329,8 +344,6 @@ def test_a_transferred_caller_who_hangs_up_at_once_does_not_arrive() -> None:
 
 
 def test_a_parked_pickup_is_answered_and_parked_anew_and_then_bridged() -> None:
-    from fsqueue.engine.messages import Connected
-
     b = Bench()
     b.waiting()
     assert park(b, TAKER, destination="*8", **MEMBER) == [Pickup(leg=leg(TAKER), user="1002@lab", extension="")]
