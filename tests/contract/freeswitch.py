@@ -1,7 +1,7 @@
 """A FreeSWITCH of our own: a complete small configuration in a temporary folder, started on loopback ports and surely stopped.
 
 Nothing of an installed configuration is used or touched, and several instances can run side by side: each has its own folder, its own
-ports, and a lock on its block of RTP ports.
+ports, and a lock on its block of them.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ COLLEAGUES = f"""<extension name="colleague">
 </extension>"""
 """The site's own way from one desk to another, in its context `default`."""
 
-RTP_PORTS = 400
-"""RTP ports of one instance: two a leg, so 200 legs at a time, which is more than a scenario has."""
+PORTS = 400
+"""Ports of one instance. Two a leg are for sound, so nearly 200 legs at a time, which is more than a scenario has."""
 
 
 class NotInstalledError(Exception):
@@ -119,9 +119,9 @@ class FreeSwitch:
         self.program, self.site = program, site or Site()
         self.folder = Path(tempfile.mkdtemp(prefix="fsqueue-lab-"))
         self.password = password or secrets.token_hex(12)
-        self._rtp_lock, self.rtp = _rtp_block()
-        self.internal, self.external = _free_port(socket.SOCK_DGRAM), _free_port(socket.SOCK_DGRAM)
-        self.esl = _free_port(socket.SOCK_STREAM)
+        self._ports_lock, first = _block()
+        self.internal, self.external, self.esl = first + 1, first + 2, first + 3
+        self.rtp = (first + 4, first + PORTS - 2)
         self._process: subprocess.Popen[bytes] | None = None
         self._write(dialplan)
         atexit.register(self.close)
@@ -193,7 +193,7 @@ class FreeSwitch:
     def close(self) -> None:
         """End it and remove its folder. Does nothing the second time."""
         self.kill()
-        self._rtp_lock.close()
+        self._ports_lock.close()
         shutil.rmtree(self.folder, ignore_errors=True)
         atexit.unregister(self.close)
 
@@ -245,23 +245,21 @@ def _unusable_key() -> str:
     return f"-----BEGIN RSA PRIVATE KEY-----\n{text}-----END RSA PRIVATE KEY-----\n"
 
 
-def _free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _block() -> tuple[socket.socket, int]:
+    """Take a block of ports that no other instance uses: the one who holds its first port has the block.
 
-
-def _rtp_block() -> tuple[socket.socket, tuple[int, int]]:
-    """Take a block of RTP ports that no other instance uses: the one who holds its first port has the block."""
-    for first in range(20000, 32000, RTP_PORTS):
+    They lie below those that the system gives out by itself: a port that was free a moment ago was, with several labs on one
+    machine, now and then somebody's phone when FreeSWITCH came to take it.
+    """
+    for first in range(20000, 32000, PORTS):
         lock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             lock.bind(("127.0.0.1", first))
         except OSError:
             lock.close()
             continue
-        return lock, (first + 2, first + RTP_PORTS - 2)
-    raise OSError("no free block of RTP ports between 20000 and 32000")
+        return lock, first
+    raise OSError("no free block of ports between 20000 and 32000")
 
 
 def _tune(place: Path, pitches: tuple[int, ...]) -> None:
