@@ -50,7 +50,8 @@ class Callers:
     def arrived(self, session: str, event: Event, *, user: str, takes: str = "") -> None:
         """The dialplan hands a channel over, by *session* or parked. It is a new visit, whatever variables it carries."""
         ctx = self._ctx
-        caller = CallerLeg(event.uuid, event, session, not session, ctx.now, media=event.answer_state == "answered")
+        answered = event.answer_state == "answered"
+        caller = CallerLeg(event.uuid, event, session, parked=not session, since=ctx.now, media=answered)
         ctx.callers[event.uuid] = caller
         if session:
             ctx.sessions[session] = event.uuid
