@@ -114,14 +114,14 @@ def waiting(stage: Scene, callers: int, seconds: float) -> dict[str, float]:
 
 
 def run(
-    freeswitch: str = "",
+    freeswitch: str,
     rounds: int = ROUNDS,
     number: int = CALLS,
     callers: int = WAITING,
     seconds: float = IDLE_SECONDS,
 ) -> dict[str, Any]:
-    """Measure on the FreeSWITCH at the path *freeswitch*, or the one in PATH."""
-    program = find(freeswitch or None)
+    """Measure on the FreeSWITCH at the path *freeswitch*."""
+    program = find(freeswitch)
     with ExitStack() as stack:
         stages = {way: stack.enter_context(scene(program, way)) for way in WAYS}
         version = stages["socket"].switch.version
