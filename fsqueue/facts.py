@@ -46,4 +46,5 @@ def dialplan_facts(configuration: Configuration) -> DialplanFacts:
         fallback=telephony.fallback,
         music=telephony.music,
         answer=telephony.answer,
+        hand_over=telephony.hand_over,
     )

@@ -17,7 +17,10 @@ PARTS = {
     "decode": "an event, against greenswitch's own parser",
     "engine": "an offer, as line, members and groups grow",
     "history": "questions to the history, as it grows a hundredfold",
+    "arrival": "the two ways in on a real FreeSWITCH: parked, against the dialplan's socket",
 }
+ON_FREESWITCH = ("arrival",)
+"""Parts that need a real one, and are left out without it."""
 
 
 def machine() -> dict[str, Any]:
@@ -25,9 +28,10 @@ def machine() -> dict[str, Any]:
     return {"cores": os.cpu_count(), "load": round(os.getloadavg()[0], 2), "python": platform.python_version()}
 
 
-def measure(part: str) -> dict[str, Any]:
+def measure(part: str, freeswitch: str | None) -> dict[str, Any]:
     """Run one part; its figures stand under ``figures`` or ``questions``, each with its ``ratio``."""
-    result: dict[str, Any] = importlib.import_module(f"bench_{part}").run()
+    module = importlib.import_module(f"scripts.bench_{part}")
+    result: dict[str, Any] = module.run(freeswitch) if part in ON_FREESWITCH else module.run()
     result["ratio"] = result.get("ratio", result.get("worst"))
     return result
 
@@ -52,10 +56,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--only", choices=PARTS, metavar="NAME", help=f"one part: {', '.join(PARTS)}")
     parser.add_argument("--json", action="store_true", help="print the JSON alone")
+    parser.add_argument(
+        "--freeswitch",
+        metavar="PATH",
+        help=f"prefix or program of an installed FreeSWITCH, for the parts that are left out without it: "
+        f"{', '.join(ON_FREESWITCH)}. None of its configuration is used",
+    )
     asked = parser.parse_args()
+    if asked.only in ON_FREESWITCH and not asked.freeswitch:
+        parser.error(f"the part {asked.only} needs --freeswitch PATH")
+    parts = [asked.only] if asked.only else [part for part in PARTS if part not in ON_FREESWITCH or asked.freeswitch]
     results: dict[str, Any] = {}
-    for part in [asked.only] if asked.only else PARTS:
-        results[part] = measure(part)
+    for part in parts:
+        results[part] = measure(part, asked.freeswitch)
         if not asked.json:
             print(table(part, results[part]), flush=True)
     passed = all(result["passed"] for result in results.values())

@@ -15,6 +15,7 @@ from typing import cast
 import msgspec
 
 from tests.chaos import virtual_run
+from tests.contract.lab import WAYS
 from tests.engine import broken
 
 BREAKS = ("double-offer", "lose-place", "drop-caller")
@@ -54,6 +55,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
         default=20,
         help="with --freeswitch: how often the daemon is killed (other troubles come with it); default 20",
     )
+    parser.add_argument("--way", choices=WAYS, default=WAYS[0], help="with --virtual: how calls are handed over")
     parser.add_argument("--twice", action="store_true", help="with --virtual: do it again and compare the journals")
     parser.add_argument(
         "--break", dest="broken", choices=BREAKS, help="break the rules on purpose; a violation must be found"
@@ -72,10 +74,10 @@ def main(words: list[str]) -> int:
         return _on_freeswitch(chosen)
     how = cast(AbstractContextManager[None], broken.WAYS[chosen.broken]() if chosen.broken else nullcontext())
     with how:
-        report = virtual_run.run(chosen.seed, chosen.faults, chosen.hours)
+        report = virtual_run.run(chosen.seed, chosen.faults, chosen.hours, way=chosen.way)
         code = _told(report)
         if chosen.twice:
-            again = virtual_run.run(chosen.seed, chosen.faults, chosen.hours)
+            again = virtual_run.run(chosen.seed, chosen.faults, chosen.hours, way=chosen.way)
             same = again.digest == report.digest
             sys.stderr.write(f"the second run's journal is {'the same' if same else 'ANOTHER: ' + again.digest}\n")
             code = code or int(not same)

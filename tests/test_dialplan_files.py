@@ -158,3 +158,12 @@ def test_what_takes_our_calls_first_is_told(site: Site) -> None:
     left = site.install()
     assert len(left) == 2
     assert all("greedy stands before fsqueue's and takes 7001" in line for line in left)
+
+
+def test_the_other_way_in_changes_our_own_context_alone_and_back_again(site: Site) -> None:
+    parking = DialplanFacts(extensions=("7001",), pickup_code="", hand_over="park")
+    assert site.install() == ()
+    for facts, way in ((parking, "park"), (FACTS, "socket")):
+        assert [one.path.name for one in plan(facts, site.folder).changes] == [OWN]
+        assert site.install(facts) == ()
+        assert f'application="{way}"' in (site.folder / OWN).read_text()

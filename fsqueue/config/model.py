@@ -61,6 +61,7 @@ class Telephony(Struct, frozen=True, kw_only=True):
     pause_code: str | None = None
     music: str = "local_stream://default"
     answer: Literal["answer", "pre_answer", "ring_ready"] = "answer"
+    hand_over: Literal["socket", "park"] = "socket"
     domain: str | None = None
     outbound: str | None = None
     caller_id_number: str | None = None

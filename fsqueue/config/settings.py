@@ -277,6 +277,13 @@ TELEPHONY = Table(
             choices=("answer", "pre_answer", "ring_ready"),
         ),
         Setting(
+            "hand_over",
+            Kind.TEXT,
+            "How the dialplan hands a call over: by a socket, the quickest, or parked, for a fraction of the memory.",
+            default="socket",
+            choices=("socket", "park"),
+        ),
+        Setting(
             "domain",
             Kind.TEXT,
             "SIP domain of members whose dial string or user names none.",

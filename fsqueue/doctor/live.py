@@ -25,8 +25,7 @@ from fsqueue.esl import commands
 from fsqueue.esl.errors import ConnectError, EslError
 from fsqueue.esl.events import Event
 from fsqueue.esl.link import Link
-from fsqueue.switch.arrivals import KNOCK
-from fsqueue.switch.dialplan import FALLBACK_EVENT, SECONDS_TO_ANSWER
+from fsqueue.switch.dialplan import FALLBACK_EVENT, KNOCK, SECONDS_TO_ANSWER
 
 TIMEOUT = 5.0
 """Seconds for one answer of a switch."""

@@ -18,7 +18,7 @@ OF_A_SWITCH: tuple[Check, ...] = (
     switch_checks.dialplan,
     switch_checks.entries,
     switch_checks.fallback,
-    switch_checks.sockets,
+    switch_checks.hand_over,
     people_checks.phones,
     people_checks.music,
     people_checks.prompts,

@@ -10,8 +10,7 @@ from fsqueue.doctor.findings import Finding, fail, ok, skip, warn
 from fsqueue.doctor.probe import Case, Probe
 from fsqueue.engine.model import Voicemail
 from fsqueue.facts import dialplan_facts
-from fsqueue.switch.arrivals import KNOCKED
-from fsqueue.switch.dialplan import FALLBACK
+from fsqueue.switch.dialplan import FALLBACK, KNOCKED
 from fsqueue.switch.live_dialplan import answers, context_state, entry_state
 
 OLDEST = (1, 10)
@@ -156,47 +155,69 @@ def fallback(case: Case, probe: Probe) -> Iterator[Finding]:
         )
 
 
-def sockets(case: Case, probe: Probe) -> Iterator[Finding]:
-    """FreeSWITCH reaches our socket, and we answer there."""
+def hand_over(case: Case, probe: Probe) -> Iterator[Finding]:
+    """FreeSWITCH hands calls over, by our socket or parked, and we take them."""
+    parked = case.configuration.telephony.hand_over == "park"
     address = case.configuration.listen.dialplan
     host = case.configuration.switches[case.switch].host
-    if not probe.local(host) and probe.local(address.rpartition(":")[0].strip("[]")):
+    if not parked and not probe.local(host) and probe.local(address.rpartition(":")[0].strip("[]")):
         yield fail(
-            "sockets",
+            "hand_over",
             f"FreeSWITCH is at {host}, and from there {address} is FreeSWITCH's own machine",
             "set listen.dialplan to this machine's address, and listen.allow to FreeSWITCH's",
         )
     elif dialplan_facts(case.configuration).fallback != FALLBACK:
         # The empty call would end there, and may ring somebody's phone.
-        yield skip("sockets", "telephony.fallback leads elsewhere, so no empty call was sent; see doctor --call GROUP")
+        yield skip(
+            "hand_over", "telephony.fallback leads elsewhere, so no empty call was sent; see doctor --call GROUP"
+        )
     elif probe.api(case.switch, "module_exists mod_loopback").strip() != "true":
-        yield skip("sockets", "without mod_loopback FreeSWITCH can't make an empty call; see doctor --call GROUP")
+        yield skip("hand_over", "without mod_loopback FreeSWITCH can't make an empty call; see doctor --call GROUP")
+    elif parked:
+        yield _knocked_parked(probe.knock(case.switch))
     else:
         yield _knocked(address, probe.knock(case.switch), probe)
+
+
+def _knocked_parked(why: str) -> Finding:
+    """Translate how an empty call ended that was handed over parked."""
+    if why == KNOCKED:
+        return ok("hand_over", "FreeSWITCH hands calls over parked, and fsqueue takes them")
+    if why == "daemon_silent":
+        return fail(
+            "hand_over",
+            "a call was handed over parked, and nobody took it",
+            "systemctl status fsqueue; if it runs, journalctl -u fsqueue says why, and [switches] must name this FreeSWITCH",
+        )
+    return _not_taken(why)
 
 
 def _knocked(address: str, why: str, probe: Probe) -> Finding:
     """Translate how an empty call ended."""
     if why == KNOCKED:
-        return ok("sockets", f"FreeSWITCH hands calls over at {address}, and fsqueue takes them")
+        return ok("hand_over", f"FreeSWITCH hands calls over at {address}, and fsqueue takes them")
     if why == "daemon_silent":
         return fail(
-            "sockets", f"FreeSWITCH reached {address}, and nobody took the call", "journalctl -u fsqueue says why"
+            "hand_over", f"FreeSWITCH reached {address}, and nobody took the call", "journalctl -u fsqueue says why"
         )
     if why == "daemon_down" and not probe.listens(address):
-        return fail("sockets", f"nothing listens for the dialplan at {address}", "systemctl start fsqueue")
+        return fail("hand_over", f"nothing listens for the dialplan at {address}", "systemctl start fsqueue")
     if why == "daemon_down":
         return fail(
-            "sockets",
+            "hand_over",
             f"FreeSWITCH can't connect to {address}, though somebody listens there",
             "let FreeSWITCH's machine through the firewall and listen.allow; fsqueue dialplan install, if the address changed",
         )
     if why in ("unknown_switch", "link_down"):
         return fail(
-            "sockets",
+            "hand_over",
             "the daemon took a call but is not connected to the FreeSWITCH that it came from",
             "journalctl -u fsqueue says why; [switches] must name this FreeSWITCH",
         )
+    return _not_taken(why)
+
+
+def _not_taken(why: str) -> Finding:
     if why:
-        return fail("sockets", f"the daemon refuses calls: {why}", "journalctl -u fsqueue says why")
-    return fail("sockets", "an empty call from FreeSWITCH led nowhere", INSTALL)
+        return fail("hand_over", f"the daemon refuses calls: {why}", "journalctl -u fsqueue says why")
+    return fail("hand_over", "an empty call from FreeSWITCH led nowhere", INSTALL)

@@ -74,7 +74,7 @@ def arrive(s: State, arrived: Arrived) -> None:
         _is_here(s, known)
         if known.state == "waiting" and not arrived.found:
             visits.hold(s, known)
-        elif known.state == "sent" and arrived.found:
+        elif known.state == "sent":
             visits.send_again(s, known)
         elif known.state == "talking" and arrived.found:
             # His member left while nobody saw it, and before the talk's end needed nobody.

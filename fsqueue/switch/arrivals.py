@@ -15,17 +15,14 @@ from fsqueue.esl.errors import EslError, LinkDown
 from fsqueue.esl.events import Event
 from fsqueue.esl.outbound import Session
 from fsqueue.switch import handover
-from fsqueue.switch.codes import REFUSED_TONE, is_code
+from fsqueue.switch.codes import REFUSED_TONE, is_code, told
+from fsqueue.switch.dialplan import KNOCK, KNOCKED
 from fsqueue.switch.driver import SwitchDriver
+from fsqueue.switch.handover import Word
 from fsqueue.switch.messages import SwitchFacts
+from fsqueue.switch.ways import has_left, on_socket
 
 log = logging.getLogger(__name__)
-
-KNOCK = "fsqueue-doctor"
-"""`fsqueue_to` of an empty call by which it is seen whether the switch reaches us. It is told so, and is no call of anybody's."""
-
-KNOCKED = "doctor"
-"""What such a call is refused with."""
 
 
 class Arrivals:
@@ -38,6 +35,9 @@ class Arrivals:
 
     def on_call(self, session: Session, event: Event) -> None:
         """Handle one connection; returns when it may be closed."""
+        if has_left(event):
+            log.warning("a call came so late that the dialplan's fallback has it; was this process held up?")
+            return
         driver = next((driver for driver in self._drivers if event.core and driver.core_uuid == event.core), None)
         if driver is None:
             # Its own link may not have come up yet; until it has, nobody knows whose Core-UUID this is.
@@ -51,16 +51,13 @@ class Arrivals:
 
     def _refuse(self, session: Session, event: Event, why: str) -> None:
         facts = self._facts()
-        if is_code(event, facts):
-            words = [("answer", ""), ("playback", REFUSED_TONE), ("hangup", "NORMAL_CLEARING")]
-        else:
-            words = handover.refused(why, facts)
+        word = told(REFUSED_TONE) if is_code(event, facts) else handover.refused(why, facts)
         log.warning("a call from the dialplan can't be taken (%s)", why)
-        self._post(session, words)
+        self._post(session, word)
 
-    def _post(self, session: Session, words: Sequence[handover.Application]) -> None:
+    def _post(self, session: Session, word: Word) -> None:
         try:
-            for application, argument in words:
+            for application, argument in on_socket(word):
                 session.post(commands.execute(application, argument), _unheard)
         except EslError:
             return  # he has hung up

@@ -6,7 +6,7 @@ effect, against 100 of 100 at the hold's first event, measured on FreeSWITCH 1.1
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from fsqueue.engine.messages import Announce, Arrived, Caller, CallerGone, Drop, Hold, Input, Refuse, Send, StepDone
@@ -14,8 +14,11 @@ from fsqueue.engine.model import HangUp, Voicemail
 from fsqueue.esl.events import Event
 from fsqueue.switch import handover, quoting, returns
 from fsqueue.switch.context import CallerLeg, Context, Do
-from fsqueue.switch.dialplan import FALLBACK, HOLD, WHY
+from fsqueue.switch.dialplan import HOLD
+from fsqueue.switch.handover import Word
 from fsqueue.switch.messages import CloseSession, Execute
+from fsqueue.switch.parked import Parked
+from fsqueue.switch.ways import on_link, on_socket
 
 STAND_SECONDS = 2.0
 """The hold stands 24 to 49 ms after the hand-over; after this we ask whether the caller exists."""
@@ -26,6 +29,8 @@ LENGTH_SECONDS = 1.0
 QUICK_SECONDS = 2.0
 """A mailbox that ends the call itself so soon has failed."""
 
+_NORMAL = "NORMAL_CLEARING"
+
 _MAY_BE_EMPTY = ("fsqueue_number",)
 
 Ended = Callable[[CallerLeg, str], None]
@@ -34,24 +39,27 @@ Ended = Callable[[CallerLeg, str], None]
 class Callers:
     """Carries out what the engine says about callers."""
 
-    def __init__(self, ctx: Context, ended: Ended) -> None:
+    def __init__(self, ctx: Context, parked: Parked, ended: Ended) -> None:
         """*ended* is called for a leg that turns out to be gone, with the cause ``LOST``."""
         self._ctx = ctx
+        self._parked = parked
         self._ended = ended
 
     # -- arriving
 
     def arrived(self, session: str, event: Event, *, user: str, takes: str = "") -> None:
-        """The dialplan hands a channel over. It is a new visit, also when it carries an older one's variables."""
+        """The dialplan hands a channel over, by *session* or parked. It is a new visit, whatever variables it carries."""
         ctx = self._ctx
-        caller = CallerLeg(event.uuid, event, session, media=event.answer_state == "answered")
+        answered = event.answer_state == "answered"
+        caller = CallerLeg(event.uuid, event, session, parked=not session, since=ctx.now, media=answered)
         ctx.callers[event.uuid] = caller
-        ctx.sessions[session] = event.uuid
+        if session:
+            ctx.sessions[session] = event.uuid
         returned, surely = returns.offer_behind(ctx, event)
         ctx.emit(
             Arrived(
                 leg=ctx.leg(event.uuid),
-                arrival=event.fsq_arrival or f"{event.uuid}/{session}",
+                arrival=event.fsq_arrival or f"{event.uuid}/{session or event.timestamp}",
                 new_call=ctx.new_call(ctx.now),
                 to=event.fsq_to,
                 dialled=event.destination,
@@ -75,13 +83,17 @@ class Callers:
             caller.session = ""
             self._ended(caller, "LOST")
 
-    def _say(self, caller: CallerLeg, applications: Sequence[handover.Application]) -> None:
-        """Execute all of it on the caller's session and close that."""
+    def _first(self, caller: CallerLeg, word: Word, said: Do) -> None:
+        """Say the first word to who has arrived, by the way he came, and do *said* when it is out."""
+        if caller.parked:
+            self._parked.say(caller, word, said)
+            return
         ctx = self._ctx
-        ctx.commands += [Execute(caller.session, name, argument) for name, argument in applications]
+        ctx.commands += [Execute(caller.session, name, argument) for name, argument in on_socket(word)]
         ctx.commands.append(CloseSession(caller.session))
         ctx.sessions.pop(caller.session, None)
         caller.session = ""
+        said()
 
     # -- the engine's commands
 
@@ -92,13 +104,16 @@ class Callers:
             return
         ctx = self._ctx
         caller.call, caller.hold = cmd.call, cmd
-        if caller.session:
-            caller.media = caller.media or ctx.facts.answer != "ring_ready"
-            self._say(caller, handover.to_hold(cmd, caller.event, ctx.facts, ctx.offset))
-            caller.phase = "handed"
-            ctx.after(STAND_SECONDS, partial(self._look, caller))
+        if caller.expects_word:
+            word = handover.to_hold(cmd, caller.event, ctx.facts, ctx.offset)
+            self._first(caller, word, partial(self._handed, caller))
         else:
             self.rewrite(caller)
+
+    def _handed(self, caller: CallerLeg) -> None:
+        caller.media = caller.media or self._ctx.facts.answer != "ring_ready"
+        caller.phase = "handed"
+        self.watch(caller)
 
     def lead_to_hold(self, cmd: Hold) -> None:
         """Bring a caller to his hold by the link: his socket is dead."""
@@ -111,7 +126,7 @@ class Callers:
     def rewrite(self, caller: CallerLeg) -> None:
         """Write the visit's variables on a channel that is on hold already."""
         ctx = self._ctx
-        if caller.hold is not None:
+        if caller.hold is not None and not caller.expects_word:
             written = handover.visit_variables(caller.hold, ctx.facts, ctx.offset)
             variables = quoting.setvars([(name, value) for name, value in written if value or name in _MAY_BE_EMPTY])
             ctx.api(f"uuid_setvar_multi {quoting.uuid(caller.uuid)} {variables}")
@@ -133,7 +148,7 @@ class Callers:
             return
         caller.call, caller.step = cmd.call, cmd.step
         try:
-            if caller.session:
+            if caller.expects_word:
                 self._send_first(caller, cmd.step)
             elif isinstance(cmd.step, HangUp) and not caller.stands:
                 self._sent(caller)
@@ -146,12 +161,11 @@ class Callers:
             self._ctx.emit(StepDone(call=cmd.call, ok=False, detail=str(fault)))
 
     def _send_first(self, caller: CallerLeg, step: Voicemail | HangUp) -> None:
-        ctx = self._ctx
         if isinstance(step, HangUp):
-            self._say(caller, [("hangup", _cause(step.cause))])
+            word = handover.hung_up(step.cause or _NORMAL)
         else:
-            self._say(caller, handover.to_mailbox(caller.call, step.mailbox, caller.event, ctx.facts))
-        self._sent(caller)
+            word = handover.to_mailbox(caller.call, step.mailbox, caller.event, self._ctx.facts)
+        self._first(caller, word, partial(self._sent, caller))
 
     def _sent(self, caller: CallerLeg) -> None:
         caller.phase, caller.stands, caller.sent_at = "sent", False, self._ctx.now
@@ -170,12 +184,15 @@ class Callers:
         caller = self._ctx.callers.get(cmd.leg.uuid)
         if caller is None:
             return
+        if caller.expects_word:
+            self._first(caller, handover.hung_up(cmd.cause or _NORMAL), partial(self._ending, caller))
+        else:
+            self._ending(caller)
+            self._ctx.api(f"uuid_kill {quoting.uuid(caller.uuid)} {_cause(cmd.cause)}")
+
+    def _ending(self, caller: CallerLeg) -> None:
         caller.phase, caller.stands, caller.step = "ending", False, None
         caller.queue.clear()
-        if caller.session:
-            self._say(caller, [("hangup", _cause(cmd.cause))])
-        else:
-            self._ctx.api(f"uuid_kill {quoting.uuid(caller.uuid)} {_cause(cmd.cause)}")
 
     def refuse(self, cmd: Refuse) -> None:
         """Leave the caller to the dialplan's fallback; he is not ours any more."""
@@ -183,16 +200,18 @@ class Callers:
         caller = ctx.callers.get(cmd.leg.uuid)
         if caller is None:
             return
-        if caller.session:
-            self._say(caller, handover.refused(cmd.why, ctx.facts))
-            del ctx.callers[caller.uuid]
+        word = handover.refused(cmd.why, ctx.facts)
+        if caller.expects_word:
+            self._first(caller, word, partial(self._forget, caller))
         else:
-            self.when_free(caller, partial(self._to_fallback, caller, cmd.why))
+            self.when_free(caller, partial(self._to_fallback, caller, word))
 
-    def _to_fallback(self, caller: CallerLeg, why: str) -> None:
-        facts, uuid = self._ctx.facts, quoting.uuid(caller.uuid)
-        self._ctx.api(f"uuid_setvar {uuid} {WHY} {quoting.plain(why) or 'unknown'}")
-        self._ctx.api(f"uuid_transfer {uuid} {FALLBACK} XML {facts.context}")
+    def _to_fallback(self, caller: CallerLeg, word: Word) -> None:
+        for text in on_link(caller.uuid, word):
+            self._ctx.api(text)
+        self._forget(caller)
+
+    def _forget(self, caller: CallerLeg) -> None:
         del self._ctx.callers[caller.uuid]
 
     # -- on hold
@@ -300,13 +319,13 @@ def _whole(text: str) -> int | None:
 
 
 def _cause(cause: str) -> str:
-    return quoting.cause(cause or "NORMAL_CLEARING")
+    return quoting.cause(cause or _NORMAL)
 
 
 def _inline(step: Voicemail | HangUp) -> str:
     if isinstance(step, HangUp):
         return f"hangup:{_cause(step.cause)}"
-    return handover.voicemail(step.mailbox)
+    return quoting.inline(handover.voicemail(step.mailbox))
 
 
 def _mailbox_done(caller: CallerLeg, event: Event, now: float) -> StepDone:

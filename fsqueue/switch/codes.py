@@ -1,9 +1,11 @@
 """Colleagues who dial one of our codes: pick a call up, log in or out, pause.
 
-Their legs come by the dialplan's socket too. They have no hold: a tone and the hang-up are said on the socket itself.
+Their legs come by the same way as calls. They have no hold: a tone and the hang-up are all that is said to them.
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 import msgspec
 
@@ -12,7 +14,10 @@ from fsqueue.esl.events import Event
 from fsqueue.switch import quoting
 from fsqueue.switch.context import CodeLeg, Context, Do
 from fsqueue.switch.dialling import PARK_SECONDS
+from fsqueue.switch.handover import Word
 from fsqueue.switch.messages import CloseSession, Execute, SwitchFacts
+from fsqueue.switch.parked import Parked, arrival_of
+from fsqueue.switch.ways import on_socket
 
 REFUSED_TONE = "tone_stream://%(250,250,480,620);loops=3"
 CONFIRMED_TONE = "tone_stream://%(150,50,660);%(250,0,880)"
@@ -21,16 +26,20 @@ CONFIRMED_TONE = "tone_stream://%(150,50,660);%(250,0,880)"
 class Codes:
     """The legs that dialled a code, from their arrival to their end or their bridge."""
 
-    def __init__(self, ctx: Context) -> None:
+    def __init__(self, ctx: Context, parked: Parked) -> None:
         """Begin with none."""
-        self._ctx = ctx
+        self._ctx, self._parked = ctx, parked
         self._when_answered: dict[str, Do] = {}
 
     def arrived(self, session: str, event: Event, user: str) -> None:
-        """A colleague dialled a code. Whom the switch has not authenticated gets the tone."""
+        """A colleague dialled a code; *session* is empty for a parked leg. Whom the switch doesn't vouch for gets the tone."""
         ctx = self._ctx
-        ctx.sessions[session] = event.uuid
-        ctx.codes[event.uuid] = CodeLeg(event.uuid, session, user, event.answer_state == "answered")
+        if session:
+            ctx.sessions[session] = event.uuid
+        answered = event.answer_state == "answered"
+        ctx.codes[event.uuid] = CodeLeg(
+            event.uuid, session, arrival_of(event), user, answered, parked=not session, since=ctx.now
+        )
         leg, meant = ctx.leg(event.uuid), meaning(event.fsq_code or event.destination, ctx.facts)
         if not user or meant is None:
             self.refuse(Refuse(leg, "who dialled the code is not known" if meant else "no such code"))
@@ -50,21 +59,21 @@ class Codes:
     def _tell(self, uuid: str, tone: str) -> None:
         code = self._ctx.codes.get(uuid)
         if code is not None and not code.used:
-            self._say(code, [("answer", ""), ("playback", tone), ("hangup", "NORMAL_CLEARING")])
+            self._say(code, told(tone))
 
     def take(self, uuid: str, offer: str, ready: Do) -> None:
         """Answer and park who picked a call up; *ready* is called when he can be bridged."""
         code, facts = self._ctx.codes[uuid], self._ctx.facts
-        variables = [
+        variables = (
             ("fsqueue_owner", quoting.word(facts.owner)),
             ("fsqueue_offer", quoting.plain(offer)),
             ("presence_data", quoting.presence(facts.owner, "offer", offer, "", "")),
             ("hangup_after_bridge", "true"),
             ("park_timeout", str(PARK_SECONDS)),
-        ]
+        )
         self._when_answered[uuid] = ready
         if not code.used:
-            self._say(code, [("multiset", quoting.multiset(variables)), ("answer", ""), ("park", "")])
+            self._say(code, Word(variables=variables, then=(("answer", ""), ("park", ""))))
         if code.answered:
             self.answered(uuid)
 
@@ -89,14 +98,23 @@ class Codes:
             code.used = True
             self._ctx.api(f"uuid_kill {quoting.uuid(uuid)} NORMAL_CLEARING")
 
-    def _say(self, code: CodeLeg, applications: list[tuple[str, str]]) -> None:
-        self._ctx.commands += [Execute(code.session, name, argument) for name, argument in applications]
-        self._close(code)
+    def _say(self, code: CodeLeg, word: Word) -> None:
+        if code.parked:
+            self._parked.say(code, word, partial(self._close, code))
+        else:
+            self._ctx.commands += [Execute(code.session, name, argument) for name, argument in on_socket(word)]
+            self._close(code)
 
     def _close(self, code: CodeLeg) -> None:
         code.used = True
-        self._ctx.commands.append(CloseSession(code.session))
-        self._ctx.sessions.pop(code.session, None)
+        if code.session:
+            self._ctx.commands.append(CloseSession(code.session))
+            self._ctx.sessions.pop(code.session, None)
+
+
+def told(tone: str) -> Word:
+    """Return what lets a leg hear *tone* and ends it."""
+    return Word(then=(("answer", ""), ("playback", tone), ("hangup", "NORMAL_CLEARING")))
 
 
 def _nothing() -> None:

@@ -33,7 +33,7 @@ class Timer:
 
 
 CallerPhase = Literal["arriving", "handed", "waiting", "sent", "left", "ending"]
-"""arriving: in the dialplan's socket · handed: on the way to his hold · waiting: with us (on hold, or in a bridge, which
+"""arriving: in the dialplan's socket, or parked by it · handed: on the way to his hold · waiting: with us (on hold, or in a bridge, which
 a :class:`Talk` tells) · sent: in a step · left: hung up in a mailbox, and his message's length is still on the way ·
 ending: we are hanging him up."""
 
@@ -47,6 +47,12 @@ class CallerLeg:
     """As it arrived."""
     session: str = ""
     """The dialplan's socket that waits for our first word."""
+    parked: bool = False
+    """The dialplan has parked him until our first word, which is said on the link."""
+    since: float = 0.0
+    """When he was surely parked."""
+    word: Do | None = None
+    """The first word to who is parked, while it can't be said."""
     call: str = ""
     hold: Hold | None = None
     phase: CallerPhase = "arriving"
@@ -60,6 +66,16 @@ class CallerLeg:
     sent_at: float = 0.0
     checks: int = 0
     """How often we asked since when he should stand."""
+
+    @property
+    def expects_word(self) -> bool:
+        """Whether nothing has been said to him yet."""
+        return bool(self.session) or self.parked
+
+    @property
+    def arrival(self) -> str:
+        """What the dialplan calls this arrival."""
+        return self.event.fsq_arrival or self.uuid
 
 
 @dataclass(slots=True, eq=False)
@@ -136,8 +152,15 @@ class CodeLeg:
 
     uuid: str
     session: str
+    arrival: str
     user: str
     answered: bool
+    parked: bool = False
+    """The dialplan has parked it until our word."""
+    since: float = 0.0
+    """When it was surely parked."""
+    word: Do | None = None
+    """Our word to a parked leg, while it can't be said."""
     used: bool = False
 
 

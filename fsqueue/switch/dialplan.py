@@ -26,8 +26,20 @@ WHY = "fsqueue_refused"
 FALLBACK_EVENT = "fsqueue::fallback"
 """Subclass of the CUSTOM event that a call on its way to the fallback sends, with all its variables."""
 
+ARRIVAL_EVENT = "fsqueue::arrival"
+"""Subclass of the CUSTOM event by which a call that is handed over parked says so, with all its variables."""
+
+KNOCK = "fsqueue-doctor"
+"""`fsqueue_to` of an empty call by which it is seen whether calls reach us. It is told so, and is no call of anybody's."""
+
+KNOCKED = "doctor"
+"""What such a call is refused with."""
+
 SECONDS_TO_ANSWER = 6
-"""Seconds that the daemon has from the socket's start to the hold's first lap; then the call goes to the fallback."""
+"""Seconds that the daemon has from a call's arrival to the hold's first lap; then the call goes to the fallback."""
+
+DOWN = "NORMAL_TEMPORARY_FAILURE"
+"""The cause with which a call ends that nobody takes: before an answer this is a 503, after it a BYE."""
 
 _DIALLED = re.compile(r"[0-9A-Za-z*#+_.-]{1,64}")
 _NAME = re.compile(r"[0-9A-Za-z_.-]{1,64}")
@@ -46,6 +58,7 @@ class DialplanFacts(msgspec.Struct, frozen=True, kw_only=True):
     codes that are dialled as they stand (log in, log out, pause). `fallback`: `fsqueue-fallback` for our own, else an extension of the
     site's, as `EXTENSION` (in the last entry context) or `EXTENSION XML CONTEXT`. `music`: `telephony.music`, heard by callers whose own
     music can't be played. `answer`: as `telephony.answer`; with `ring_ready` the hold is silent, or it would be early media.
+    `hand_over`: as `telephony.hand_over`.
     """
 
     owner: str = "fsqueue"
@@ -59,6 +72,7 @@ class DialplanFacts(msgspec.Struct, frozen=True, kw_only=True):
     fallback: str = FALLBACK
     music: str = "local_stream://default"
     answer: Literal["answer", "pre_answer", "ring_ready"] = "answer"
+    hand_over: Literal["socket", "park"] = "socket"
 
     def __post_init__(self) -> None:
         """Refuse what could not stand in a dialplan as mere data (ValueError)."""
@@ -117,16 +131,15 @@ def _arrival(facts: DialplanFacts) -> list[str]:
         "     Whoever is not in his hold in time goes to the fallback: a daemon that is mute keeps nobody. -->",
         *_extension(
             "fsqueue-arrival",
-            [("destination_number", f"^(?:{'|'.join(dialled)})$")],
+            [("destination_number", f"^(?:{'|'.join(dialled)})$"), *_if_alive(facts)],
             [
                 *_identity(facts),
                 # Blind and attended transfers look the number up in the caller's own context, which after the hold is ours.
                 _action("set", f"force_transfer_context={facts.entry_contexts[-1]}"),
                 _action("set", f"{WHY}=daemon_silent"),
                 _action("sched_transfer", f"+{SECONDS_TO_ANSWER} {FALLBACK} XML {facts.context}"),
-                _action("socket", f"{facts.socket} async full"),
-                _action("set", f"{WHY}=daemon_down"),
-                _action("transfer", f"{FALLBACK} XML {facts.context}"),
+                *_hand_over(facts),
+                *_if_down(facts, ("set", f"{WHY}=daemon_down"), ("transfer", f"{FALLBACK} XML {facts.context}")),
             ],
         ),
     ]
@@ -136,18 +149,38 @@ def _codes(facts: DialplanFacts) -> list[str]:
     patterns = _code_patterns(facts)
     if not patterns:
         return []
+    parking = [_action("set", f"park_timeout={SECONDS_TO_ANSWER}:{DOWN}")] if facts.hand_over == "park" else []
     return [
         "<!-- Codes that members dial. They have no hold, so nothing is scheduled that somebody would have to take back. -->",
         *_extension(
             "fsqueue-code",
-            [("destination_number", f"^(?:{'|'.join(patterns)})$")],
-            [
-                *_identity(facts),
-                _action("socket", f"{facts.socket} async full"),
-                _action("hangup", "NORMAL_TEMPORARY_FAILURE"),
-            ],
+            [("destination_number", f"^(?:{'|'.join(patterns)})$"), *_if_alive(facts)],
+            [*_identity(facts), *parking, *_hand_over(facts), *_if_down(facts, ("hangup", DOWN))],
         ),
     ]
+
+
+def _hand_over(facts: DialplanFacts) -> list[str]:
+    """Give the call to the daemon.
+
+    Parked, it says so just before: the daemon's word may be there before the park is, and ends it all the same. Nothing may
+    stand behind the park: a transfer from outside ends it some microseconds before it takes effect, and in a `sleep` of six
+    seconds with the fallback behind it that would now and then send a caller to the fallback who is being taken.
+    """
+    if facts.hand_over == "park":
+        return [_action("event", f"Event-Name=CUSTOM,Event-Subclass={ARRIVAL_EVENT}"), _action("park", "")]
+    return [_action("socket", f"{facts.socket} async full")]
+
+
+def _if_alive(facts: DialplanFacts) -> list[tuple[str, str]]:
+    """A socket finds out by itself whether the daemon is there; a parked call goes by its lease."""
+    return [(_lease(facts.owner), "^1$")] if facts.hand_over == "park" else []
+
+
+def _if_down(facts: DialplanFacts, *actions: tuple[str, str]) -> list[str]:
+    """What is done while the daemon is down: what stands behind the socket, or what is done without a lease."""
+    write = _otherwise if facts.hand_over == "park" else _action
+    return [write(application, data) for application, data in actions]
 
 
 def _identity(facts: DialplanFacts) -> list[str]:
@@ -209,13 +242,15 @@ def _next_lap(facts: DialplanFacts) -> str:
 
 
 def _alive() -> str:
-    lease = "${cond(0${hash(select/fsqueue/alive-${fsqueue_owner})} > ${strepoch()} ? 1 : 0)}"
-    return lease + "${cond(0${fsqueue_deadline} > ${strepoch()} ? 1 : 0)}"
+    return _lease("${fsqueue_owner}") + "${cond(0${fsqueue_deadline} > ${strepoch()} ? 1 : 0)}"
+
+
+def _lease(owner: str) -> str:
+    return f"${{cond(0${{hash(select/fsqueue/alive-{owner})}} > ${{strepoch()}} ? 1 : 0)}}"
 
 
 def _fallback(facts: DialplanFacts) -> list[str]:
-    # Before an answer this cause is a 503, after it a BYE.
-    end = _action("hangup", "NORMAL_TEMPORARY_FAILURE")
+    end = _action("hangup", DOWN)
     if facts.fallback != FALLBACK:
         elsewhere = facts.fallback if " " in facts.fallback else f"{facts.fallback} XML {facts.entry_contexts[-1]}"
         end = _action("transfer", elsewhere)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from fsqueue.switch import quoting
-from fsqueue.switch.dialplan import FALLBACK_EVENT
+from fsqueue.switch.dialplan import ARRIVAL_EVENT, FALLBACK_EVENT
 from fsqueue.switch.messages import SwitchFacts
 
 EVENTS = (
@@ -27,6 +27,7 @@ EVENTS = (
 """CHANNEL_UNHOLD since it can be the first to name the leg of an attended transfer; nobody needs the other ones."""
 
 SUBCLASSES = (
+    ARRIVAL_EVENT,
     "fsqueue::hold",
     FALLBACK_EVENT,
     "sofia::register",

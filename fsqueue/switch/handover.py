@@ -1,10 +1,12 @@
-"""The words with which a caller is taken from the dialplan's socket: his variables, and what is executed in which order.
+"""The first word to who has arrived: his variables, and what his channel does next. No function here sends anything.
 
-What works only before the answer comes first; then the answer, everything of ours, and a transfer to the hold, after
-which the channel lives in FreeSWITCH on its own. No function here sends anything.
+What works only before the answer is written before it; after the last application the channel lives in FreeSWITCH on its
+own. How it is said depends on the way the call came in by, see `fsqueue.switch.ways`.
 """
 
 from __future__ import annotations
+
+import msgspec
 
 from fsqueue.engine.messages import Hold
 from fsqueue.esl.events import Event
@@ -16,11 +18,25 @@ VERSION = "1"
 """Of the meaning of our channel variables."""
 
 Application = tuple[str, str]
+Variables = tuple[tuple[str, str], ...]
 
 BEFORE_ANSWER = (("sofia_session_timeout", "90"), ("rtp_liberal_dtmf", "true"))
 """A caller whose network died ends after 86 s; keys sent by SIP INFO count. Neither takes effect after the answer."""
 
 _MICRO = 1_000_000
+
+
+class Word(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said first to a channel that has arrived and does nothing until then.
+
+    `variables` are written first; those with an empty value are unset. `then`: what it does, in order; the last application
+    takes it elsewhere, ends it, or keeps it. `takes_back`: what the dialplan has scheduled is to be taken back, since what
+    comes then doesn't do that by itself.
+    """
+
+    variables: Variables = ()
+    then: tuple[Application, ...]
+    takes_back: bool = False
 
 
 def music(hold: Hold, facts: SwitchFacts) -> str:
@@ -73,54 +89,54 @@ def hold_variables(hold: Hold, facts: SwitchFacts, offset: float) -> list[tuple[
     return visit_variables(hold, facts, offset) + _holding_variables(facts)
 
 
-def to_hold(hold: Hold, arrived: Event, facts: SwitchFacts, offset: float) -> list[Application]:
+def to_hold(hold: Hold, arrived: Event, facts: SwitchFacts, offset: float) -> Word:
     """Return what hands an arrived caller to his hold."""
-    variables = hold_variables(hold, facts, offset)
-    unset = [name for name, value in variables if not value]
+    variables = [*before_answer(arrived), *hold_variables(hold, facts, offset)]
     # Taken once: else the next entry of this channel would lead to the same group again.
-    unset += ["fsqueue_to"] if arrived.fsq_to else []
-    return [
-        *before_answer(arrived),
-        *answer(arrived, facts.answer),
-        ("multiset", quoting.multiset([(name, value) for name, value in variables if value])),
-        *(("unset", name) for name in unset),
-        ("transfer", f"{HOLD} XML {facts.context}"),
-    ]
+    taken = [("fsqueue_to", "")] if arrived.fsq_to else []
+    return Word(
+        variables=(*variables, *taken),
+        then=(*answer(arrived, facts.answer), ("transfer", f"{HOLD} XML {facts.context}")),
+    )
 
 
-def before_answer(arrived: Event) -> list[Application]:
+def before_answer(arrived: Event) -> Variables:
     """Return what works only while the call is not answered."""
-    return [] if arrived.answer_state == "answered" else [("multiset", quoting.multiset(BEFORE_ANSWER))]
+    return () if arrived.answer_state == "answered" else BEFORE_ANSWER
 
 
-def answer(arrived: Event, mode: str) -> list[Application]:
+def answer(arrived: Event, mode: str) -> tuple[Application, ...]:
     """Return how the call is answered by *mode* (``telephony.answer``), if it isn't yet."""
-    return [] if arrived.answer_state == "answered" else [(mode, "")]
+    return () if arrived.answer_state == "answered" else ((mode, ""),)
 
 
-def to_mailbox(call: str, mailbox: str, arrived: Event, facts: SwitchFacts) -> list[Application]:
+def to_mailbox(call: str, mailbox: str, arrived: Event, facts: SwitchFacts) -> Word:
     """Return what sends an arrived caller straight to voicemail, findable as *call* by a later process."""
-    variables = [
+    variables = (
         ("fsqueue_call", quoting.plain(call)),
         ("fsqueue_arrival", quoting.plain(arrived.fsq_arrival or "none")),
         ("presence_data", quoting.presence(facts.owner, "call", call, "", "0")),
-    ]
-    return [
-        # The dialplan has scheduled its fallback, and only a hold takes that back by itself.
-        ("set", "fsqueue_unscheduled=${sched_del(${uuid})}"),
-        *before_answer(arrived),
-        *answer(arrived, "answer"),
-        ("multiset", quoting.multiset(variables)),
-        ("transfer", f"{voicemail(mailbox)} inline"),
-    ]
+    )
+    return Word(
+        variables=(*before_answer(arrived), *variables),
+        then=(*answer(arrived, "answer"), voicemail(mailbox)),
+        takes_back=True,
+    )
 
 
-def voicemail(mailbox: str) -> str:
-    """Return the inline dialplan that lets a caller leave a message in *mailbox* (``user@domain``)."""
+def voicemail(mailbox: str) -> Application:
+    """Return what lets a caller leave a message in *mailbox* (``user@domain``)."""
     name, _, domain = quoting.user(mailbox).partition("@")
-    return quoting.inline(("voicemail", f"default {domain} {name}"))
+    return ("voicemail", f"default {domain} {name}")
 
 
-def refused(why: str, facts: SwitchFacts) -> list[Application]:
+def hung_up(cause: str) -> Word:
+    """Return what ends a call with *cause*, which an unanswered one's far end is told by its SIP code."""
+    return Word(then=(("hangup", quoting.cause(cause)),))
+
+
+def refused(why: str, facts: SwitchFacts) -> Word:
     """Return what leaves the call to the dialplan's fallback, which takes its own schedule back, saying *why*."""
-    return [("set", f"{WHY}={quoting.plain(why) or 'unknown'}"), ("transfer", f"{FALLBACK} XML {facts.context}")]
+    return Word(
+        variables=((WHY, quoting.plain(why) or "unknown"),), then=(("transfer", f"{FALLBACK} XML {facts.context}"),)
+    )

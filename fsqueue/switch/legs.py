@@ -27,7 +27,7 @@ from fsqueue.esl.events import Event
 from fsqueue.switch.callers import Callers
 from fsqueue.switch.codes import Codes, is_code
 from fsqueue.switch.context import CallerLeg, Context
-from fsqueue.switch.dialplan import FALLBACK_EVENT
+from fsqueue.switch.dialplan import ARRIVAL_EVENT, FALLBACK_EVENT
 from fsqueue.switch.ids import CallIds
 from fsqueue.switch.lease import Lease
 from fsqueue.switch.members import Members, authenticated
@@ -45,6 +45,7 @@ from fsqueue.switch.messages import (
     Tick,
 )
 from fsqueue.switch.offers import Offers
+from fsqueue.switch.parked import Parked
 from fsqueue.switch.snapshots import Snapshots
 from fsqueue.switch.strays import Strays
 from fsqueue.switch.talks import Talks
@@ -68,16 +69,18 @@ class Core:
         """*switch* is its id in the configuration; *new_call* makes call ids, one maker for all switches of a daemon."""
         ctx = self._ctx = Context(switch, facts, new_call or CallIds())
         self._lease = Lease(ctx)
-        self._callers = Callers(ctx, self._lost)
+        self._parked = Parked(ctx, lambda event: self._arrived("", event), self._lost)
+        self._callers = Callers(ctx, self._parked, self._lost)
         self._strays = Strays(ctx, self._callers)
-        self._codes = Codes(ctx)
+        self._codes = Codes(ctx, self._parked)
         self._talks = Talks(ctx, self._callers, self._codes, self._lost)
         self._offers = Offers(ctx, lambda uuid: self._talks.member_gone(uuid, None))
         self._members = Members(ctx)
         self._snapshots = Snapshots(
-            ctx, self._callers, self._offers, self._talks, self._members, self._codes, self._lost
+            ctx, self._callers, self._parked, self._offers, self._talks, self._members, self._codes, self._lost
         )
-        self._deferred: dict[str, SocketArrived] = {}
+        self._deferred: dict[str, tuple[str, Event]] = {}
+        """Arrivals by transfer, by the member's leg that may still tell whom they take over: session and event."""
         self._replaced: dict[str, str] = {}
 
     @property
@@ -127,8 +130,8 @@ class Core:
                 self._ctx.reply(ref, text)
             case Tick():
                 self._ctx.run_due()
-            case SocketArrived():
-                self._arrived(item)
+            case SocketArrived(session, event):
+                self._arrived(session, event)
             case SocketClosed(session):
                 self._socket_closed(session)
             case LinkUp(core):
@@ -178,37 +181,36 @@ class Core:
         else:
             self._callers.refuse(cmd)
 
-    # -- the dialplan's sockets
+    # -- arrivals, by the dialplan's sockets or parked
 
-    def _arrived(self, item: SocketArrived) -> None:
-        uuid = item.event.uuid
+    def _arrived(self, session: str, event: Event) -> None:
+        """The dialplan hands a channel over; *session* is empty for one that is parked."""
+        uuid = event.uuid
         talk = self._talks.by_caller.get(uuid)
-        if is_code(item.event, self._ctx.facts):
+        if is_code(event, self._ctx.facts):
             self._members.ended(uuid)
-            self._codes.arrived(item.session, item.event, authenticated(item.event))
-        elif (
-            talk is not None and talk.phase == "up" and not talk.gone and not talk.refer and item.event.sip_referred_by
-        ):
+            self._codes.arrived(session, event, authenticated(event))
+        elif talk is not None and talk.phase == "up" and not talk.gone and not talk.refer and event.sip_referred_by:
             # The member transferred him and his own leg's events will tell whether to somebody who waits (N2).
-            self._deferred[talk.leg] = item
+            self._deferred[talk.leg] = (session, event)
             self._ctx.after(REFER_SECONDS, lambda: self._release(talk.leg))
         else:
-            self._take_in(item, self._takes(talk.refer) if talk is not None else "")
+            self._take_in(session, event, self._takes(talk.refer) if talk is not None else "")
 
     def _release(self, leg: str) -> None:
-        item = self._deferred.pop(leg, None)
-        if item is not None:
+        deferred = self._deferred.pop(leg, None)
+        if deferred is not None:
             talk = self._talks.by_leg.get(leg)
-            self._take_in(item, self._takes(talk.refer) if talk is not None else "")
+            self._take_in(*deferred, self._takes(talk.refer) if talk is not None else "")
 
     def _takes(self, waiting: str) -> str:
         """Return the call that waits, or waited until now, on the channel *waiting*."""
         caller = self._ctx.callers.get(waiting)
         return self._replaced.pop(waiting, "") or (caller.call if caller is not None else "")
 
-    def _take_in(self, item: SocketArrived, takes: str) -> None:
-        ctx, uuid = self._ctx, item.event.uuid
-        user = authenticated(item.event)
+    def _take_in(self, session: str, event: Event, takes: str) -> None:
+        ctx, uuid = self._ctx, event.uuid
+        user = authenticated(event)
         if uuid in ctx.phones:
             offer, _phone = ctx.phones[uuid]
             member = ctx.facts.phones.get(offer.member)
@@ -218,15 +220,21 @@ class Core:
         self._talks.caller_left(uuid)
         # A member who calls a group himself is on the phone (M1), whosever leg that is now.
         self._members.calls_us(uuid, user)
-        self._callers.arrived(item.session, item.event, user=user, takes=takes)
+        self._callers.arrived(session, event, user=user, takes=takes)
 
     def _socket_closed(self, session: str) -> None:
-        for leg, item in list(self._deferred.items()):
-            if item.session == session:
+        for leg, (waiting, _event) in list(self._deferred.items()):
+            if waiting == session:
                 del self._deferred[leg]
         uuid = self._ctx.sessions.pop(session, "")
         self._codes.socket_closed(uuid)
         self._callers.socket_closed(uuid)
+
+    def _left_parking(self, uuid: str) -> None:
+        """The channel has ended, or gone to the fallback: there is nothing to take in any more."""
+        for leg, (session, event) in list(self._deferred.items()):
+            if event.uuid == uuid and not session:
+                del self._deferred[leg]
 
     # -- the link
 
@@ -244,6 +252,7 @@ class Core:
         for caller in list(ctx.callers.values()):
             self._callers.watch(caller)
             self._callers.rewrite(caller)
+        self._parked.link_up()
         self._snapshots.begin()
 
     def _link_down(self) -> None:
@@ -292,8 +301,10 @@ class Core:
             caller = self._ctx.callers.get(event.uuid)
             if caller is None:
                 self._snapshots.adopt(event)
-            elif not caller.session and not self._talks.on_hold(caller):
+            elif not caller.expects_word and not self._talks.on_hold(caller):
                 self._callers.stands(caller)
+        elif event.subclass == ARRIVAL_EVENT:
+            self._parked.said(event)
         elif event.subclass == FALLBACK_EVENT:
             self._fell_back(event)
         elif event.subclass.startswith("sofia::"):
@@ -301,6 +312,7 @@ class Core:
 
     def _fell_back(self, event: Event) -> None:
         """The dialplan sent a caller to the fallback: his own last moment has come, or we were too slow."""
+        self._left_parking(event.uuid)
         caller = self._ctx.callers.get(event.uuid)
         if caller is not None:
             self._caller_ended(caller, "FALLBACK", None)
@@ -344,6 +356,7 @@ class Core:
 
     def _hung_up(self, event: Event) -> None:
         ctx, uuid = self._ctx, event.uuid
+        self._left_parking(uuid)
         talk = self._talks.member_gone(uuid, event)
         if uuid in ctx.phones:
             self._offers.gone(uuid, event.hangup_cause, talk)

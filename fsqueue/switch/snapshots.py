@@ -25,6 +25,7 @@ from fsqueue.switch.dialplan import HOLD
 from fsqueue.switch.ids import job_uuid
 from fsqueue.switch.members import Members, authenticated
 from fsqueue.switch.offers import Offers
+from fsqueue.switch.parked import APPLICATION, Parked
 from fsqueue.switch.talks import Talks
 
 SECOND_LOOK = 1.0
@@ -51,6 +52,7 @@ class Row(msgspec.Struct, frozen=True):
     direction: str = ""
     state: str = ""
     dest: str = ""
+    context: str = ""
     application: str = ""
     application_data: str = ""
     callstate: str = ""
@@ -87,6 +89,7 @@ class Snapshots:
         self,
         ctx: Context,
         callers: Callers,
+        parked: Parked,
         offers: Offers,
         talks: Talks,
         members: Members,
@@ -94,7 +97,7 @@ class Snapshots:
         ended: Ended,
     ) -> None:
         """*ended* is called for a caller who turns out to be gone."""
-        self._ctx, self._callers, self._offers = ctx, callers, offers
+        self._ctx, self._callers, self._parked, self._offers = ctx, callers, parked, offers
         self._talks, self._members, self._codes, self._ended = talks, members, codes, ended
         self._round = 0
         self._picked_up: list[str] = []
@@ -309,6 +312,7 @@ class Snapshots:
     # -- other calls of members that began before this link
 
     def _others(self, answer: str) -> None:
+        self._look_for_parked(answer)
         strangers = [row for row in rows_of(answer) or [] if not _MARK.match(row.presence_data.partition("|")[0])]
         asked = 0
         for row in strangers:
@@ -326,8 +330,16 @@ class Snapshots:
         if answer == "true" and row.uuid not in self._ctx.phones:
             self._other(row.uuid, row.presence_id)
 
+    def _look_for_parked(self, answer: str) -> None:
+        """Take in who was handed over, parked, while there was no link."""
+        facts = self._ctx.facts
+        for row in rows_of(answer) or []:
+            if row.application == APPLICATION and row.context == facts.context and row.uuid not in self._ctx.codes:
+                self._parked.look(row.uuid)
+
     def _other(self, uuid: str, answer: str) -> None:
-        if uuid not in self._members.known():
+        ctx = self._ctx
+        if uuid not in self._members.known() and uuid not in ctx.callers and uuid not in ctx.codes:
             self._members.began(uuid, answer)
 
 

@@ -21,10 +21,11 @@ from fsqueue.simswitch.session import Session
 from fsqueue.simswitch.world import World
 from fsqueue.stalls import Stalls
 from fsqueue.switch import handover
-from fsqueue.switch.codes import REFUSED_TONE, is_code
+from fsqueue.switch.codes import REFUSED_TONE, is_code, told
 from fsqueue.switch.ids import CallIds
 from fsqueue.switch.legs import Core
 from fsqueue.switch.messages import Api, BgApi, CloseSession, Execute, Item, Reply, SocketArrived, SocketClosed, Tick
+from fsqueue.switch.ways import has_left, on_socket
 from fsqueue.virtual.disk import Disk
 from fsqueue.virtual.link import VirtualLink
 from fsqueue.virtual.wire import Wire
@@ -274,6 +275,9 @@ class VirtualDaemon:
             return
         attended.known = True
         event = channel_data(frame)
+        if has_left(event):
+            attended.wire.send(commands.exit_())
+            return
         if self.link.wire is None or not self.core.up or event.core != self.core.core_uuid:
             self._refuse(attended, event)
             return
@@ -281,11 +285,8 @@ class VirtualDaemon:
         self._give(SocketArrived(attended.name, event))
 
     def _refuse(self, attended: _Attended, event: Event) -> None:
-        if is_code(event, self._facts):
-            words = [("answer", ""), ("playback", REFUSED_TONE), ("hangup", "NORMAL_CLEARING")]
-        else:
-            words = handover.refused("link_down", self._facts)
-        for application, argument in words:
+        word = told(REFUSED_TONE) if is_code(event, self._facts) else handover.refused("link_down", self._facts)
+        for application, argument in on_socket(word):
             attended.wire.send(commands.execute(application, argument))
         attended.wire.send(commands.exit_())
 

@@ -9,6 +9,7 @@ from fsqueue.config.model import Configuration
 from fsqueue.simswitch.actors import Caller, Phone
 from fsqueue.simswitch.people import CallerScript, PhoneScript, Reaction, Sighting
 from fsqueue.simswitch.world import World
+from tests.contract.lab import Way, handed_over
 
 HEAD = """
 [switches.main]
@@ -99,9 +100,9 @@ SITE = """
 """
 
 
-def configuration() -> Configuration:
-    """Return the groups and members of every run, with a switch that is nowhere."""
-    checked = check_text(HEAD + text(), "chaos.toml")
+def configuration(way: Way = "socket") -> Configuration:
+    """Return the groups and members of every run, with a switch that is nowhere; calls are handed over by *way*."""
+    checked = check_text(HEAD + handed_over(text(), way), "chaos.toml")
     if checked.configuration is None:
         raise ValueError("\n".join(str(problem) for problem in checked.problems))
     return checked.configuration

@@ -73,7 +73,7 @@ class Stage:
 
         *broken* is the way in which its rules are broken on purpose, if they are.
         """
-        self.lab, self.rng, self._gap = Lab(board, broken_program(broken) if broken else FSQUEUE), rng, gap
+        self.lab, self.rng, self._gap = Lab(board, program=broken_program(broken) if broken else FSQUEUE), rng, gap
         self.blind: list[tuple[float, float]] = []
         self.unwritten: list[tuple[float, float]] = []
         self.dead: list[tuple[float, float]] = []

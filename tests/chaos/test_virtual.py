@@ -9,14 +9,15 @@ import pytest
 from fsqueue.simswitch.people import CallerScript
 from fsqueue.virtual.site import Site
 from scripts import chaos
+from tests.contract.lab import Way
 
 from . import load, virtual_run
 from .judge import joined, longest_outside
 
 
-@pytest.mark.parametrize("seed", [11, 12, 13])
-def test_nobody_is_lost_whatever_fails(seed: int) -> None:
-    report = virtual_run.run(seed, 60)
+@pytest.mark.parametrize(("seed", "way"), [(11, "socket"), (12, "socket"), (13, "socket"), (11, "park"), (14, "park")])
+def test_nobody_is_lost_whatever_fails(seed: int, way: Way) -> None:
+    report = virtual_run.run(seed, 60, way=way)
     assert report.violations == []
     assert report.faults == 60
     assert report.lives > 5

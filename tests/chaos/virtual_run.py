@@ -12,6 +12,7 @@ from fsqueue.engine.engine import Engine
 from fsqueue.engine.messages import CallEnded
 from fsqueue.simswitch.dialplan import Dialplan
 from fsqueue.virtual.site import Site
+from tests.contract.lab import Way
 
 from . import load
 from .faults import Injector
@@ -51,10 +52,16 @@ class Report(msgspec.Struct, kw_only=True):
     digest: str = ""
 
 
-def run(seed: int, faults: int, hours: float = 0.0, on_engine: Callable[[Engine], None] | None = None) -> Report:
-    """Do *faults* faults, in *hours* hours of the callers' time (0: as long as they take)."""
+def run(
+    seed: int,
+    faults: int,
+    hours: float = 0.0,
+    on_engine: Callable[[Engine], None] | None = None,
+    way: Way = "socket",
+) -> Report:
+    """Do *faults* faults, in *hours* hours of the callers' time (0: as long as they take); calls come in by *way*."""
     rng = Random(seed)
-    site = Site(load.configuration(), seed, on_engine=on_engine)
+    site = Site(load.configuration(way), seed, on_engine=on_engine)
     _site_dialplan(site.world.dialplan)
     people = load.People(site.world, Random(rng.random()), gap=CALL_GAP)
     gap = hours * 3600.0 / max(1, faults) if hours else FAULT_GAP

@@ -14,9 +14,10 @@ import msgspec
 import tests.contract.scenarios_freezing
 import tests.contract.scenarios_people
 import tests.contract.scenarios_restarts
-import tests.contract.scenarios_steps  # noqa: F401  (they register themselves)
+import tests.contract.scenarios_steps
+import tests.contract.scenarios_ways  # noqa: F401  (they register themselves)
 from tests.contract.freeswitch import NotInstalledError, find
-from tests.contract.lab import Board, EmbeddedBoard, RealBoard
+from tests.contract.lab import WAYS, Board, EmbeddedBoard, RealBoard, Way
 from tests.contract.runner import Result, run, skipped
 from tests.contract.scenarios import SCENARIOS, Scenario
 
@@ -34,7 +35,7 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write("".join(f"{one.name}: {one.rule}\n" for one in chosen))
         return 0
     if options.freeswitch is None:
-        return _report([_told(_embedded(one)) for one in chosen], "the embedded switch", options.json)
+        return _report([_told(_embedded(one, options.way)) for one in chosen], "the embedded switch", options.json)
     try:
         program = find(options.freeswitch or None)
     except NotInstalledError as why:
@@ -42,7 +43,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"skipped: {why}\n")
         return SKIPPED
     board: Callable[[], Board] = lambda: RealBoard(program)  # noqa: E731
-    return _report([_told(run(one, board)) for one in chosen], "FreeSWITCH", options.json)
+    return _report([_told(run(one, board, options.way)) for one in chosen], "FreeSWITCH", options.json)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,14 +55,17 @@ def _parser() -> argparse.ArgumentParser:
         const="",
         help="prefix or program of an installed FreeSWITCH; without PATH the one in $PATH. None of its configuration is used",
     )
+    parser.add_argument(
+        "--way", choices=WAYS, default=WAYS[0], help="how the dialplan hands calls over: by its socket, or parked"
+    )
     parser.add_argument("--only", metavar="NAME", action="append", help="run this scenario only; may be given again")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     parser.add_argument("--list", action="store_true", help="print the scenarios and the rules they hold")
     return parser
 
 
-def _embedded(scenario: Scenario) -> Result:
-    return skipped(scenario, scenario.real_only) if scenario.real_only else run(scenario, EmbeddedBoard)
+def _embedded(scenario: Scenario, way: Way) -> Result:
+    return skipped(scenario, scenario.real_only) if scenario.real_only else run(scenario, EmbeddedBoard, way)
 
 
 def _told(result: Result) -> Result:

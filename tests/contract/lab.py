@@ -18,7 +18,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import gevent
 
@@ -34,13 +34,16 @@ from fsqueue.simswitch.people import CallerScript, PhoneScript, Sighting
 from fsqueue.simswitch.shell import Shell
 from fsqueue.simswitch.world import Config, World
 from fsqueue.switch.dialplan import render, render_entry
-from tests.contract.freeswitch import COLLEAGUES, DOMAIN, PASSWORD, Dialplan, FreeSwitch, NotStartedError
+from tests.contract.freeswitch import COLLEAGUES, DOMAIN, PASSWORD, Dialplan, FreeSwitch, NotStartedError, Site
 from tests.contract.media import Media
 from tests.contract.people import Caller, Notebook, Phone
 from tests.contract.rawesl import Switch
 from tests.contract.sip import Account, Leg
 
 Record = dict[str, Any]
+
+Way = Literal["socket", "park"]
+WAYS: tuple[Way, ...] = ("socket", "park")
 
 FSQUEUE = (sys.executable, "-c", "from fsqueue_cli.main import main; main()")
 """The command `fsqueue` of this checkout, installed or not."""
@@ -112,9 +115,13 @@ class Board(Protocol):
 class Lab:
     """One scenario's lab. `config` is the TOML of groups and numbers; switch, socket and state are put before it."""
 
-    def __init__(self, board: Board, program: tuple[str, ...] = FSQUEUE) -> None:
-        """Make a folder; nothing is started yet. `program` is the command `fsqueue`."""
+    def __init__(self, board: Board, way: Way = "socket", *, program: tuple[str, ...] = FSQUEUE) -> None:
+        """Make a folder; nothing is started yet.
+
+        Calls are handed over by *way* (`telephony.hand_over`). `program` is the command `fsqueue`.
+        """
         self.board, self._program = board, program
+        self.way: Way = way
         self._folder = tempfile.TemporaryDirectory(prefix="fsqueue-contract-")
         self.folder = Path(self._folder.name)
         self._listen = _free_port()
@@ -128,13 +135,21 @@ class Lab:
 
     # --- the stage
 
-    def start(self, config: str, *phones: PhoneScript, daemon: bool = True) -> None:
-        """Start the switch, register the phones, then start the daemon, unless told not to."""
+    @property
+    def other_way(self) -> Way:
+        """The way by which calls are not handed over here."""
+        return "park" if self.way == "socket" else "socket"
+
+    def start(self, config: str, *phones: PhoneScript, daemon: bool = True, installed: Way | None = None) -> None:
+        """Start the switch, register the phones, then start the daemon, unless told not to.
+
+        *installed*: by which way the dialplan on the switch hands calls over, if not by that of the configuration.
+        """
         path = self.folder / "fsqueue.toml"
         path.touch(mode=0o600)
-        path.write_text(self._head(0) + config)
+        path.write_text(self._head(0) + handed_over(config, installed or self.way))
         self.board.start(self._load(path))
-        path.write_text(self._head(self.board.esl) + config)
+        path.write_text(self._head(self.board.esl) + handed_over(config, self.way))
         for script in phones:
             self.board.phone(script)
         if daemon:
@@ -220,6 +235,11 @@ class Lab:
             self._end_daemon(signal.SIGKILL)
         self.board.stop()
         self._folder.cleanup()
+
+    @property
+    def dialplan_port(self) -> int:
+        """The port on 127.0.0.1 that the switch's dialplan connects to, whoever listens there."""
+        return self._listen
 
     # --- what happens
 
@@ -323,9 +343,9 @@ dialplan = "127.0.0.1:{self._listen}"
 class RealBoard:
     """A FreeSWITCH of our own, with SIP phones."""
 
-    def __init__(self, program: Path) -> None:
-        """`program` is what `freeswitch.find` returned."""
-        self._program = program
+    def __init__(self, program: Path, site: Site | None = None) -> None:
+        """`program` is what `freeswitch.find` returned; `site` what the switch has beside what every lab has."""
+        self._program, self._site = program, site
         self._media = Media()
         self._book = Notebook()
         self._phones: dict[str, Phone] = {}
@@ -354,13 +374,13 @@ class RealBoard:
         """Write its configuration and start it."""
         facts = dialplan_facts(configuration)
         dialplan = Dialplan(ours=render(facts), entry=render_entry(facts))
-        self._switch = FreeSwitch(self._program, dialplan, self.password)
+        self._switch = FreeSwitch(self._program, dialplan, self.password, self._site)
         try:
             self._switch.start()
         except NotStartedError:
             # Its ports were free when they were asked for; by the time it binds them another run may have one.
             self._switch.close()
-            self._switch = FreeSwitch(self._program, dialplan, self.password)
+            self._switch = FreeSwitch(self._program, dialplan, self.password, self._site)
             self._switch.start()
         self._esl = Switch(self._switch.esl, self.password)
 
@@ -463,12 +483,12 @@ class RealBoard:
 class EmbeddedBoard:
     """The embedded switch, in real time, over real sockets."""
 
-    def __init__(self) -> None:
-        """Make a world in which nobody is yet."""
-        self.password = "embedded"
-        self._world = World(
-            time.time(), Random(1), config=Config(password=self.password, mailboxes=(f"1001@{DOMAIN}",))
+    def __init__(self, world: World | None = None) -> None:
+        """Make a world in which nobody is yet, unless one is given."""
+        self._world = world or World(
+            time.time(), Random(1), config=Config(password="embedded", mailboxes=(f"1001@{DOMAIN}",))
         )
+        self.password = self._world.password
         self._shell = Shell(self._world)
         self._phones: dict[str, list[SimPhone]] = {}
         self._callers: dict[str, SimCaller] = {}
@@ -567,6 +587,16 @@ class EmbeddedBoard:
     def stop(self) -> None:
         """Stop time."""
         self._shell.stop()
+
+
+def handed_over(config: str, way: Way) -> str:
+    """Return the configuration by which calls are handed over by *way*."""
+    key = f'hand_over = "{way}"\n'
+    return (
+        config.replace("[telephony]\n", f"[telephony]\n{key}", 1)
+        if "[telephony]\n" in config
+        else f"[telephony]\n{key}{config}"
+    )
 
 
 def _accepted(code: int) -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from fsqueue.simswitch.people import Sighting
 from fsqueue.simswitch.witness import violations
-from tests.contract.lab import TOLERANCE, Board, FailedError, Lab
+from tests.contract.lab import TOLERANCE, Board, FailedError, Lab, Way
 from tests.contract.scenarios import Scenario
 
 Outcome = Literal["passed", "failed", "skipped"]
@@ -29,10 +29,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
-def run(scenario: Scenario, board: Callable[[], Board]) -> Result:
-    """Run one scenario on a new board. Whatever goes wrong in it is its failure, not ours."""
+def run(scenario: Scenario, board: Callable[[], Board], way: Way = "socket") -> Result:
+    """Run one scenario on a new board, by one way in. Whatever goes wrong in it is its failure, not ours."""
     began = time.monotonic()
-    lab = Lab(board())
+    lab = Lab(board(), way)
     try:
         scenario.run(lab)
         _afterwards(lab)

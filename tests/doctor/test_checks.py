@@ -143,7 +143,7 @@ def test_where_all_is_well_every_check_says_so() -> None:
     found = Clinic().examine()
     assert [finding for finding in found if finding.state is not State.OK] == []
     assert [finding.check for finding in found] == [
-        "configuration", "reached", "version", "modules", "dialplan", "entries", "entries", "fallback", "sockets",
+        "configuration", "reached", "version", "modules", "dialplan", "entries", "entries", "fallback", "hand_over",
         "phones", "music", "music", "clock", "lease", "dead_callers", "bites", "daemon", "permissions", "permissions",
     ]  # fmt: skip
 
@@ -279,13 +279,13 @@ def with_fallback(taken: str) -> Clinic:
 
 def test_a_fallback_of_the_sites_own_is_looked_for_and_spared_the_empty_call() -> None:
     clinic = with_fallback("^reception$")
-    assert [(f.check, f.state) for f in clinic.bad()] == [("sockets", "skip")]
+    assert [(f.check, f.state) for f in clinic.bad()] == [("hand_over", "skip")]
     assert clinic.world.knocks == 0
 
 
 def test_a_fallback_that_nothing_takes_is_a_warning() -> None:
     found = with_fallback("^lobby$").bad()
-    assert [(f.check, f.state) for f in found] == [("fallback", "warn"), ("sockets", "skip")]
+    assert [(f.check, f.state) for f in found] == [("fallback", "warn"), ("hand_over", "skip")]
     assert "add an extension reception" in found[0].remedy
 
 
@@ -305,7 +305,7 @@ def test_how_an_empty_call_ended_says_which_way_is_blocked(why: str, listening: 
     clinic = Clinic()
     clinic.world.knocked, clinic.world.listening = why, listening
     finding = clinic.only()
-    assert (finding.check, finding.state) == ("sockets", "fail")
+    assert (finding.check, finding.state) == ("hand_over", "fail")
     assert text in finding.text
     assert remedy in finding.remedy
 
@@ -313,15 +313,47 @@ def test_how_an_empty_call_ended_says_which_way_is_blocked(why: str, listening: 
 def test_a_switch_elsewhere_cannot_reach_our_loopback() -> None:
     clinic = Clinic(CONFIG.replace('host = "127.0.0.1"', 'host = "10.0.0.9"'))
     finding = clinic.only()
-    assert (finding.check, finding.state) == ("sockets", "fail")
+    assert (finding.check, finding.state) == ("hand_over", "fail")
     assert "listen.dialplan" in finding.remedy
     assert clinic.world.knocks == 0
+
+
+PARKED = CONFIG + '[telephony]\nhand_over = "park"\n'
+
+
+def test_a_call_that_is_handed_over_parked_needs_no_address_of_ours() -> None:
+    clinic = Clinic(PARKED.replace('host = "127.0.0.1"', 'host = "10.0.0.9"'))
+    (finding,) = [one for one in clinic.examine() if one.check == "hand_over"]
+    assert (finding.state, finding.text) == ("ok", "FreeSWITCH hands calls over parked, and fsqueue takes them")
+
+
+@pytest.mark.parametrize(
+    ("why", "text", "remedy"),
+    [
+        ("daemon_silent", "nobody took it", "systemctl status fsqueue"),
+        ("overload", "refuses calls: overload", "journalctl"),
+        ("", "led nowhere", "fsqueue dialplan install"),
+    ],
+)
+def test_how_a_parked_empty_call_ended_says_what_is_wrong(why: str, text: str, remedy: str) -> None:
+    clinic = Clinic(PARKED)
+    clinic.world.knocked = why
+    finding = clinic.only()
+    assert (finding.check, finding.state) == ("hand_over", "fail")
+    assert text in finding.text
+    assert remedy in finding.remedy
+
+
+def test_the_dialplan_of_the_other_way_in_is_out_of_date() -> None:
+    clinic = Clinic(PARKED)
+    clinic.world.said["xml_locate dialplan context name fsqueue"] = bare(render(dialplan_facts(configuration(CONFIG))))
+    assert (clinic.only().check, clinic.only().remedy) == ("dialplan", "fsqueue dialplan install")
 
 
 def test_without_mod_loopback_no_empty_call_is_made() -> None:
     clinic = Clinic()
     clinic.world.missing += ("mod_loopback",)
-    assert (clinic.only().check, clinic.only().state) == ("sockets", "skip")
+    assert (clinic.only().check, clinic.only().state) == ("hand_over", "skip")
 
 
 def test_a_member_without_a_phone_is_a_warning_and_without_a_user_a_failure() -> None:

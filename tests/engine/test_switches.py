@@ -445,3 +445,13 @@ def test_a_caller_who_hangs_up_before_our_eyes_has_no_such_interval() -> None:
     arrived = q.now
     q.advance(5).give(m.CallerGone(q.leg(call), "LOST"))
     assert (end_of(q).reason, end_of(q).unseen_since) == ("abandoned", arrived)
+
+
+def test_who_is_told_to_leave_and_arrives_again_is_told_again() -> None:
+    q = Quick(group(members=(), unanswered=HangUp("USER_BUSY")))
+    call = q.arrive()
+    (first,) = q.all(m.Send)
+    # The process that was to tell the switch died before it did; the caller is parked yet, and seen by the next one.
+    q.give(m.Arrived(leg=q.leg(call), arrival=f"arrival-{call}", new_call="c999", to="sales"))
+    assert q.all(m.Send) == [first, first]
+    assert q.ended() == {}

@@ -24,7 +24,7 @@ START = 1_800_000_000.0
 EVENTS = (
     "event json CHANNEL_CREATE CHANNEL_PROGRESS CHANNEL_ANSWER CHANNEL_BRIDGE CHANNEL_UNBRIDGE CHANNEL_HANGUP CHANNEL_HANGUP_COMPLETE "
     "CHANNEL_PARK CHANNEL_HOLD CHANNEL_UNHOLD BACKGROUND_JOB DTMF CUSTOM sofia::register sofia::unregister sofia::expire "
-    "vm::maintenance fsqueue::hold fsqueue::fallback"
+    "vm::maintenance fsqueue::arrival fsqueue::hold fsqueue::fallback"
 )
 HAND_OVER = (
     ("multiset", "sofia_session_timeout=90 rtp_liberal_dtmf=true"),
@@ -193,9 +193,15 @@ def make_lab() -> LabMaker:
         serve: Callable[[Client], None] | None = Client.hand_over,
         seed: int = 1,
         answer: str = "answer",
+        hand_over: str = "socket",
         **config: object,
     ) -> Lab:
-        facts = DialplanFacts(extensions=("7001", "7002"), codes=("*90",), answer=answer)  # type: ignore[arg-type]
+        facts = DialplanFacts(
+            extensions=("7001", "7002"),
+            codes=("*90",),
+            answer=answer,
+            hand_over=hand_over,  # type: ignore[arg-type]
+        )
         world = World(
             START,
             Random(seed),

@@ -79,6 +79,66 @@ def test_with_nobody_listening_the_dialplan_goes_on(make_lab: LabMaker) -> None:
     assert ends(lab) == ["NORMAL_TEMPORARY_FAILURE"]
 
 
+# A call that is handed over parked.
+
+
+def test_a_parked_call_says_so_before_the_park_and_is_taken_by_two_commands(make_lab: LabMaker) -> None:
+    lab = make_lab(hand_over="park", timing=CALM)
+    lab.call()
+    assert lab.until("fsqueue::arrival")["Caller-Destination-Number"] == "7001"
+    told = f"x=1;fsqueue_deadline={int(lab.world.now) + 600};fsqueue_music=local_stream://default"
+    assert lab.client.send(f"api uuid_setvar_multi {uuid(lab)} {told}").startswith("+OK")
+    assert lab.client.send(
+        f"api uuid_transfer {uuid(lab)} 'answer,transfer:fsqueue-hold XML fsqueue' inline"
+    ).startswith("+OK")
+    hold = lab.until("fsqueue::hold")
+    assert (hold["Answer-State"], hold["variable_x"]) == ("answered", "1")
+    assert [line.split()[0] for line in lab.told()] == [
+        "CHANNEL_CREATE",
+        "fsqueue::arrival",
+        "CHANNEL_PARK",
+        "CHANNEL_ANSWER",
+        "fsqueue::hold",
+    ]
+    lab.run(60)
+    assert ends(lab) == []  # the hold has taken the schedule back
+
+
+def test_a_parked_call_that_nobody_takes_goes_to_the_fallback_unanswered(make_lab: LabMaker) -> None:
+    lab = make_lab(hand_over="park", timing=CALM)
+    lab.call()
+    lab.run(5.5)
+    assert ends(lab) == []
+    lab.run(1)
+    assert ends(lab) == ["NORMAL_TEMPORARY_FAILURE"]
+    assert "answered" not in seen(lab, "5551")
+
+
+def test_a_parked_code_that_nobody_takes_ends_by_its_own_time(make_lab: LabMaker) -> None:
+    lab = make_lab(hand_over="park", timing=CALM)
+    lab.call(to="*90")
+    lab.run(7)
+    assert ends(lab) == ["NORMAL_TEMPORARY_FAILURE"]
+
+
+def test_without_a_lease_nobody_is_parked(make_lab: LabMaker) -> None:
+    lab = make_lab(hand_over="park", timing=CALM)
+    lab.client.send("api hash delete/fsqueue/alive-fsqueue")
+    lab.call()
+    lab.run(0.5)
+    assert ends(lab) == ["NORMAL_TEMPORARY_FAILURE"]
+
+
+def test_the_table_shows_a_parked_call_where_it_is(make_lab: LabMaker) -> None:
+    lab = make_lab(hand_over="park", timing=CALM)
+    lab.call()
+    lab.run(0.5)
+    (row,) = json.loads(lab.client.send("api show channels as json"))["rows"]
+    assert (row["state"], row["application"], row["context"], row["dest"]) == ("CS_EXECUTE", "park", "fsqueue", "7001")
+    dump = json.loads(lab.client.send(f"api uuid_dump {uuid(lab)} json"))
+    assert (dump["variable_current_application"], dump["Answer-State"]) == ("park", "ringing")
+
+
 def test_an_unknown_application_says_ok_and_hangs_up_the_call(make_lab: LabMaker) -> None:
     def serve(client: Client) -> None:
         client.send("connect")

@@ -55,3 +55,9 @@ def test_an_empty_call_is_told_the_truth_when_the_link_is_down() -> None:
     line = Line(up=False)
     line.arrive(core="core-1", fsq_to=KNOCK)
     assert "fsqueue_refused=link_down" in line.sent[0]
+
+
+def test_who_is_in_the_fallback_already_is_left_there() -> None:
+    line = Line()
+    line.arrive(core="core-1", current_application="bridge")
+    assert (line.attended, line.sent) == ([], [])

@@ -7,6 +7,7 @@ import tempfile
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fsqueue.config.reading import load
@@ -97,6 +98,36 @@ def test_an_arrival_is_ours_and_has_its_way_out_before_the_socket_is_asked() -> 
     assert ("set", "fsqueue_arrival=${create_uuid()}") in before
     assert ("sched_transfer", "+6 fsqueue-fallback XML queues") in before
     assert applications[-1] == ("transfer", "fsqueue-fallback XML queues")
+
+
+PARKING = msgspec.structs.replace(FACTS, hand_over="park")
+
+
+def test_a_parked_arrival_says_so_last_and_nothing_stands_behind_the_park() -> None:
+    applications = actions(render(PARKING), "fsqueue-arrival")
+    assert ("sched_transfer", "+6 fsqueue-fallback XML queues") in applications
+    assert applications[-2:] == [("event", "Event-Name=CUSTOM,Event-Subclass=fsqueue::arrival"), ("park", "")]
+
+
+def test_a_parked_code_ends_by_itself_when_nobody_takes_it() -> None:
+    applications = actions(render(PARKING), "fsqueue-code")
+    assert ("set", "park_timeout=6:NORMAL_TEMPORARY_FAILURE") in applications
+    assert applications[-2:] == [("event", "Event-Name=CUSTOM,Event-Subclass=fsqueue::arrival"), ("park", "")]
+
+
+@pytest.mark.parametrize(
+    ("extension", "end"), [("fsqueue-arrival", "transfer"), ("fsqueue-code", "hangup")], ids=["call", "code"]
+)
+def test_without_a_lease_nobody_is_parked_for_a_daemon_that_is_down(extension: str, end: str) -> None:
+    assert actions(render(PARKING), extension, "anti-action")[-1][0] == end
+    conditions = [
+        one.attrib["field"] for one in parsed(render(PARKING)).iterfind(f".//extension[@name='{extension}']/condition")
+    ]
+    assert "alive-pbx" in conditions[1]
+
+
+def test_where_calls_are_parked_no_socket_is_opened() -> None:
+    assert "socket" not in render(PARKING)
 
 
 def test_on_a_code_nothing_is_scheduled_that_nobody_would_take_back() -> None:

@@ -156,3 +156,14 @@ def test_with_every_periodic_snapshot_some_members_are_asked_for_in_turn() -> No
         asked.append(b.texts("sofia_contact"))
     assert [len(texts) for texts in asked] == [50, 50, 50]
     assert {*asked[0], *asked[1], *asked[2]} == {f"sofia_contact */{n}@lab" for n in range(120)}
+
+
+def test_a_call_that_a_member_began_just_before_the_link_is_found_by_the_second_look() -> None:
+    b = Bench(link=False)
+    b.give(LinkUp("core-1"))
+    assert b.got(OtherCall) == []
+    b.answers["eval"] = "1001@lab"
+    b.alive.append(OTHER)
+    b.rows.append({"uuid": OTHER, "direction": "inbound", "state": "CS_EXECUTE", "dest": "9999", "context": "default"})
+    b.wait(1.1)
+    assert b.got(OtherCall) == [OtherCall(leg(OTHER), "anna", present=True)]
