@@ -22,6 +22,7 @@ from fsqueue.simswitch.dialplan import Actions, Dialplan
 from fsqueue.simswitch.expand import expand
 from fsqueue.simswitch.faults import Faults
 from fsqueue.simswitch.leg import Leg
+from fsqueue.simswitch.naming import taken_in
 from fsqueue.simswitch.people import CallerScript, PhoneScript, Sighting
 from fsqueue.simswitch.registrar import Registrar
 from fsqueue.simswitch.session import Session
@@ -180,7 +181,7 @@ class World:
             uuid=uuid,
             direction="inbound",
             name=name,
-            caller_name=script.name,
+            caller_name=taken_in(script.name),
             caller_number=sender if user else script.number,
             destination=script.to,
             context=self.config.inside if user else self.config.entry,
