@@ -90,6 +90,8 @@ class _Run:
         self._seen: set[str] = set()
         self._usual: set[str] = set()
         self._shown: dict[int, tuple[str, str]] = {}
+        self._told: dict[int, tuple[str, str]] = {}
+        """Each caller's name and number as the daemon wrote them down."""
         self._held: dict[int, str] = {}
         """Each caller's name as the switch itself has it."""
         self._outputs = 0
@@ -139,7 +141,9 @@ class _Run:
             )
             rung = self._lab.sightings(phone, "ringing")[before]
             self._shown[at] = (rung.detail, rung.peer)
-            self._held[at] = self._held_name(lane, name)
+            opened = [one for one in self._lab.records("CallOpened") if one["dialled"] == str(7001 + lane)][-1]
+            self._told[at] = opened["caller"].get("name", ""), opened["caller"].get("number", "")
+            self._held[at] = self._held_name(opened["leg"]["uuid"], name)
             self._look_at_invite(f"{1001 + lane}", name)
         except FailedError as fault:
             self._broken.append(str(fault))
@@ -168,13 +172,12 @@ class _Run:
         board.caller(script)
         return lambda: board.hang_up(number)
 
-    def _held_name(self, lane: int, name: str) -> str:
+    def _held_name(self, uuid: str, name: str) -> str:
         """Ask the switch what it took the name for, in JSON, which has no two meanings."""
         board = self._lab.board
         if not isinstance(board, RealBoard):
             return taken_in(name)
-        opened = [one for one in self._lab.records("CallOpened") if one["dialled"] == str(7001 + lane)]
-        said = board.api(f"uuid_dump {opened[-1]['leg']['uuid']} json")
+        said = board.api(f"uuid_dump {uuid} json")
         return str(json.loads(said, strict=False).get("Caller-Caller-ID-Name", ""))  # an empty header isn't sent
 
     def _look_at_invite(self, user: str, name: str) -> None:
@@ -194,27 +197,17 @@ class _Run:
     # --- what came of it
 
     def _compare(self) -> int:
-        """Compare what the phones were shown with what the daemon was told, and that with what the caller said."""
-        told = [record["caller"] for record in self._lab.records("CallOpened")]
-        lanes = [record["dialled"] for record in self._lab.records("CallOpened")]
-        unchanged = 0
-        # Each lane's callers come one after the other; the first of all was an ordinary one.
-        order = {lane: iter([*([-1] if lane == 0 else []), *range(lane, self._count, LANES)]) for lane in range(LANES)}
-        for caller, dialled in zip(told, lanes, strict=True):
-            lane = int(dialled) - 7001
-            at = next(order[lane], -1)
-            if at < 0 or at not in self._shown:
-                continue
-            unchanged += self._is_unchanged(at, lane, caller.get("name", ""), caller.get("number", ""))
-        return unchanged
+        """Compare what the phones were shown with what the daemon was told, and that with what the switch holds."""
+        known = [at for at in self._told if at >= 0]
+        return sum(self._is_unchanged(at, *self._told[at]) for at in known)
 
-    def _is_unchanged(self, at: int, lane: int, told: str, number: str) -> bool:
+    def _is_unchanged(self, at: int, told: str, number: str) -> bool:
         held = self._held.get(at, "")
         # The plain header block by which the switch hands a call over can't tell a name's own %XX from its encoding.
         if told not in {_as_told(held), _as_told(unquote(held, errors="replace"))}:
             self._broken.append(f"the switch holds {held!a}, the daemon was told {told!a}")
             return False
-        prefix = f"[g{lane}] "
+        prefix = f"[g{at % LANES}] "
         expected = f"{prefix}{told or number}"[:MAX_NAME].replace('"', "'")
         shown = self._shown[at][0].encode(errors="surrogateescape").decode("utf-8", "replace")
         if not self._real:
