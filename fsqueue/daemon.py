@@ -18,7 +18,7 @@ from pathlib import Path
 import gevent
 from gevent.event import Event
 
-from fsqueue.clock import Clock
+from fsqueue.clock import Clock, continued
 from fsqueue.config.model import Configuration
 from fsqueue.config.passwords import password_of
 from fsqueue.config.plan import to_plan
@@ -62,6 +62,7 @@ from fsqueue.stalls import Stalls
 from fsqueue.switch.arrivals import Arrivals
 from fsqueue.switch.driver import SwitchDriver
 from fsqueue.switch.ids import CallIds
+from fsqueue.timekeeping import Timekeeper
 
 log = logging.getLogger("fsqueue")
 
@@ -86,7 +87,6 @@ class Daemon:
         Raises:
             JournalError: the state folder can't be used, or another daemon uses it.
         """
-        self.clock = clock or Clock()
         self.state = state
         self.configuration = configuration
         engine = Engine(to_plan(configuration))
@@ -97,7 +97,9 @@ class Daemon:
             on_trouble=lambda text: log.error("%s", text),
             on_recovered=lambda text: log.warning("%s", text),
         )
-        engine.restore(lately(folder), self.clock())
+        past = lately(folder)
+        self.clock = clock or continued(state, past[-1][1] if past else 0.0)
+        engine.restore(past, self.clock())
         stalls = Stalls()
         self.owner = Owner(engine, self.journal, self.clock, self._carry_out, stalls)
         if log_records:
@@ -121,6 +123,8 @@ class Daemon:
         arrivals = Arrivals(list(self._drivers.values()), lambda: switch_facts(self.configuration))
         self._server = OutboundServer((host, port), arrivals.on_call, allow=networks)
         self._greenlet: gevent.Greenlet[[], None] | None = None
+        self._timekeeper = Timekeeper(self.clock, state, self._idle, self._shift)
+        self._timekeeping: gevent.Greenlet[[], None] | None = None
 
     # --- life -----------------------------------------------------------------------------------------------------------
 
@@ -135,10 +139,15 @@ class Daemon:
         self.owner.put([Configure(to_plan(self.configuration))])
         for driver in self._drivers.values():
             driver.start()
+        if self.clock.speed == 1.0:
+            self.clock.keep(self.state)
+            self._timekeeping = gevent.spawn(self._timekeeper.run)
 
     def stop(self) -> None:
         """End: links first, then what is still to be written. Callers stay in their holds, talks go on."""
         self._server.stop()
+        if self._timekeeping is not None:
+            self._timekeeping.kill()
         for driver in self._drivers.values():
             driver.stop()
         self.owner.stop()
@@ -178,6 +187,15 @@ class Daemon:
         for driver in self._drivers.values():
             driver.configure(facts)
         self.owner.put([Configure(to_plan(configuration), renamed)])
+
+    def _idle(self) -> bool:
+        """Whether nobody is in a call with us, and no rule waits for its time."""
+        engine = self.owner.engine
+        return not engine.state.calls and not engine.state.offers and engine.deadline() is None
+
+    def _shift(self, seconds: float) -> None:
+        for driver in self._drivers.values():
+            driver.shift(seconds)
 
     # --- between the parts ------------------------------------------------------------------------------------------------
 

@@ -141,7 +141,7 @@ def test_a_hold_ends_in_the_fallback_when_the_lease_or_the_callers_own_deadline_
     caller = lab.waiting()
     assert caller.leg is not None
     caller.leg.variables["fsqueue_deadline"] = str(int(lab.world.now) + 20)
-    lab.run(31)
+    lab.run(35)
     assert ends(lab) == ["NORMAL_TEMPORARY_FAILURE"]
     assert any(e.get("Event-Subclass") == "fsqueue::fallback" for e in lab.client.events)
 

@@ -25,7 +25,9 @@ import msgspec
 from fsqueue.config.reading import load
 from fsqueue.control.client import Client
 from fsqueue.control.protocol import Status
+from fsqueue.engine.messages import CallEnded, CallOpened
 from fsqueue.facts import dialplan_facts
+from fsqueue.journal import segments
 from fsqueue.simswitch.dialplan import Dialplan
 from fsqueue.simswitch.people import CallerScript, PhoneScript, Reaction
 from fsqueue.simswitch.shell import Shell
@@ -194,6 +196,17 @@ class Site:
             assert time.monotonic() < end, f"not within {seconds:g} s: {what}\n{self.log()}"
             assert self._process is None or self._process.poll() is None, f"the daemon has ended\n{self.log()}"
             gevent.sleep(0.05)
+
+    def most_at_once(self) -> int:
+        """The most calls that the daemon had at a time, by its journal."""
+        now = most = 0
+        for entry in segments.read(self.folder / "state" / "journal"):
+            if isinstance(entry.record, CallOpened):
+                now += 1
+            elif isinstance(entry.record, CallEnded) and entry.record.reason != "fallback":
+                now -= 1
+            most = max(most, now)
+        return most
 
     def log(self) -> str:
         """The end of the daemon's log."""
