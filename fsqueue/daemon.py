@@ -336,6 +336,7 @@ def control_settings(configuration: Configuration, base: Path) -> ControlSetting
         socket=listening_socket(),
         group=control.group or "",
         tcp=control.tcp or "",
+        allow=control.allow,
         read_tokens=base / control.read_tokens_file if control.read_tokens_file else None,
         full_tokens=base / control.full_tokens_file if control.full_tokens_file else None,
     )

@@ -90,6 +90,7 @@ def _calls(site: Site, report: Report, calls: int, at_once: int) -> None:
 
 def _burst(site: Site, report: Report) -> None:
     """A thousand in one second, of whom the limit lets some in: those are served, the others are in the fallback."""
+    site.quiet()
     before, over, connected = site.measure(), site.over.total(), site.connected
     fell = site.over["NORMAL_TEMPORARY_FAILURE by the switch"]
     began = time.monotonic()
@@ -127,6 +128,7 @@ def _burst(site: Site, report: Report) -> None:
 
 def _refusals(site: Site, report: Report) -> None:
     """A thousand phones ring for one caller and all decline; everybody else is served meanwhile."""
+    site.quiet()
     before, over = site.measure(), site.over.total()
     began = time.monotonic()
     site.call("709", None, 0.1)

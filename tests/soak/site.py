@@ -25,7 +25,7 @@ import msgspec
 from fsqueue.config.reading import load
 from fsqueue.control.client import Client
 from fsqueue.control.protocol import Status
-from fsqueue.engine.messages import CallEnded, CallOpened
+from fsqueue.engine.messages import CallEnded, VisitBegan
 from fsqueue.facts import dialplan_facts
 from fsqueue.journal import segments
 from fsqueue.simswitch.dialplan import Dialplan
@@ -198,14 +198,15 @@ class Site:
             gevent.sleep(0.05)
 
     def most_at_once(self) -> int:
-        """The most calls that the daemon had at a time, by its journal."""
-        now = most = 0
+        """The most calls that were in a group or beyond at a time, by the daemon's journal; who is refused comes to none."""
+        now: dict[str, None] = {}
+        most = 0
         for entry in segments.read(self.folder / "state" / "journal"):
-            if isinstance(entry.record, CallOpened):
-                now += 1
-            elif isinstance(entry.record, CallEnded) and entry.record.reason != "fallback":
-                now -= 1
-            most = max(most, now)
+            if isinstance(entry.record, VisitBegan):
+                now[entry.record.call] = None
+            elif isinstance(entry.record, CallEnded):
+                now.pop(entry.record.call, None)
+            most = max(most, len(now))
         return most
 
     def log(self) -> str:
