@@ -157,7 +157,7 @@ ORIGINATION_VARIABLES = {
     *("origination_uuid", "ignore_early_media", "outbound_redirect_fatal", "originate_timeout", "park_timeout"),
     *("loopback_bowout", "fsqueue_owner", "fsqueue_offer", "fsqueue_member", "presence_data", "hold_music"),
     *("rtp_liberal_dtmf", "presence_id", "dialed_user", "dialed_domain", "origination_caller_id_number"),
-    *("origination_caller_id_name", "origination_privacy"),
+    *("origination_caller_id_name", "origination_privacy", "sip_h_X-FSQueue-Forward"),
 }
 API_COMMANDS = {
     *("hash", "strepoch", "sofia_contact", "show", "uuid_exists", "uuid_kill", "uuid_setvar_multi", "uuid_transfer"),
@@ -291,6 +291,7 @@ def _check_originate(arguments: str, ring: Ring) -> None:
     assert not re.search(r"[\s{}'\"$|]", order.dial)
     if not ring.member:
         assert re.fullmatch(r"sofia/gateway/provider/[A-Za-z0-9+*#._-]+", order.dial)
+    assert re.fullmatch(r"[A-Za-z0-9./_-]*", order.variables.get("sip_h_X-FSQueue-Forward", ""))
     shown = order.variables.get("origination_caller_id_name", "")
     assert re.fullmatch(r"[A-Za-z0-9%]*", shown)
     wanted = ring.prefix + (ring.caller.name or ring.caller.number)
