@@ -6,7 +6,6 @@ send may stand in a message, and even in an error that names it: it can neither 
 
 from __future__ import annotations
 
-import copy
 import json
 import logging
 import os
@@ -124,8 +123,10 @@ class _Bounded(QueueHandler):
         self._passed_over = 0
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        """Make it independent of what goes on; a traceback stays apart from the message, which is one line."""
-        record = copy.copy(record)
+        """Make it independent of what goes on; a traceback stays apart from the message, which is one line.
+
+        There is one handler, so a record needs no copy of its own.
+        """
         record.msg, record.args = record.getMessage(), None
         if record.exc_info:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
