@@ -18,7 +18,7 @@ from pathlib import Path
 import gevent
 from gevent.event import Event
 
-from fsqueue.clock import Clock
+from fsqueue.clock import Clock, continued
 from fsqueue.config.model import Configuration
 from fsqueue.config.passwords import password_of
 from fsqueue.config.plan import to_plan
@@ -63,6 +63,7 @@ from fsqueue.stalls import Stalls
 from fsqueue.switch.arrivals import Arrivals
 from fsqueue.switch.driver import SwitchDriver
 from fsqueue.switch.ids import CallIds
+from fsqueue.timekeeping import Timekeeper
 
 log = logging.getLogger("fsqueue")
 
@@ -87,7 +88,6 @@ class Daemon:
         Raises:
             JournalError: the state folder can't be used, or another daemon uses it.
         """
-        self.clock = clock or Clock()
         self.state = state
         self.configuration = configuration
         engine = Engine(to_plan(configuration))
@@ -98,7 +98,9 @@ class Daemon:
             on_trouble=lambda text: log.error("%s", text),
             on_recovered=lambda text: log.warning("%s", text),
         )
-        engine.restore(lately(folder), self.clock())
+        past = lately(folder)
+        self.clock = clock or continued(state, past[-1][1] if past else 0.0)
+        engine.restore(past, self.clock())
         stalls = Stalls()
         self.owner = Owner(engine, self.journal, self.clock, self._carry_out, stalls)
         if log_records:
@@ -123,6 +125,8 @@ class Daemon:
         self._server = OutboundServer((host, port), arrivals.on_call, allow=networks)
         self._greenlet: gevent.Greenlet[[], None] | None = None
         self.drainage = Drainage(self._left, self.clock)
+        self._timekeeper = Timekeeper(self.clock, state, self._idle, self._shift)
+        self._timekeeping: gevent.Greenlet[[], None] | None = None
 
     # --- life -----------------------------------------------------------------------------------------------------------
 
@@ -137,6 +141,9 @@ class Daemon:
         self.owner.put([Configure(to_plan(self.configuration))])
         for driver in self._drivers.values():
             driver.start()
+        if self.clock.speed == 1.0:
+            self.clock.keep(self.state)
+            self._timekeeping = gevent.spawn(self._timekeeper.run)
 
     def _left(self) -> int:
         """How much there is to finish: calls, and members' legs of calls that are over."""
@@ -146,6 +153,8 @@ class Daemon:
     def stop(self) -> None:
         """End: links first, then what is still to be written. Callers stay in their holds, talks go on."""
         self._server.stop()
+        if self._timekeeping is not None:
+            self._timekeeping.kill()
         for driver in self._drivers.values():
             driver.stop()
         self.owner.stop()
@@ -186,6 +195,15 @@ class Daemon:
         for driver in self._drivers.values():
             driver.configure(facts)
         self.owner.put([Configure(to_plan(configuration), renamed)])
+
+    def _idle(self) -> bool:
+        """Whether nobody is in a call with us, and no rule waits for its time."""
+        engine = self.owner.engine
+        return not engine.state.calls and not engine.state.offers and engine.deadline() is None
+
+    def _shift(self, seconds: float) -> None:
+        for driver in self._drivers.values():
+            driver.shift(seconds)
 
     # --- between the parts ------------------------------------------------------------------------------------------------
 
@@ -244,7 +262,7 @@ def main(config: str | None, state: str | None, log_format: LogFormat = "text") 
         return EXIT_CONFIGURATION
     listener = start_logging(log_format)
     try:
-        return _run(loaded, loaded.configuration, state)
+        return _run(loaded, loaded.configuration, state, log_format)
     finally:
         listener.stop()
 
@@ -254,7 +272,7 @@ def _report(loaded: Loaded) -> None:
         sys.stderr.write(f"{problem}\n")
 
 
-def _run(loaded: Loaded, configuration: Configuration, state: str | None) -> int:
+def _run(loaded: Loaded, configuration: Configuration, state: str | None, log_format: LogFormat) -> int:
     try:
         folder = state_path(state, configuration.daemon.state)
         daemon = Daemon(configuration, state=folder, base=loaded.path.parent)
@@ -268,7 +286,7 @@ def _run(loaded: Loaded, configuration: Configuration, state: str | None) -> int
         log.error("can't listen for the dialplan at %s: %s; change listen.dialplan or end who has it", address, error)
         return EXIT_FAILED
     log.info("fsqueue takes calls at %s", configuration.listen.dialplan)
-    history = HistoryProcess(daemon.state, configuration.daemon.history_days)
+    history = HistoryProcess(daemon.state, configuration.daemon.history_days, log_format)
     history.start()
     control = _offer_control(desk, control_settings(configuration, loaded.path.parent))
     notifier = Notifier()
@@ -335,6 +353,7 @@ def control_settings(configuration: Configuration, base: Path) -> ControlSetting
         socket=listening_socket(),
         group=control.group or "",
         tcp=control.tcp or "",
+        allow=control.allow,
         read_tokens=base / control.read_tokens_file if control.read_tokens_file else None,
         full_tokens=base / control.full_tokens_file if control.full_tokens_file else None,
     )

@@ -1,6 +1,7 @@
 """The log: one line for each thing that happens, on standard error, for people or for programs.
 
-Where standard error is systemd's journal, lines bear a priority and no time, since the journal has its own.
+Where standard error is systemd's journal, lines bear a priority and no time, since the journal has its own. What strangers
+send may stand in a message, and even in an error that names it: it can neither end a line nor reach a terminal as an escape.
 """
 
 from __future__ import annotations
@@ -18,11 +19,15 @@ import msgspec
 
 from fsqueue.engine.messages import Record
 from fsqueue.journal.entries import RECORD_KINDS
+from fsqueue.journal.words import clean
 
 LogFormat = Literal["text", "json"]
 
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 _DEBUG = 7
+
+LONGEST_QUEUE = 10_000
+"""Lines that may wait for a standard error that nobody reads: a few megabytes."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -34,6 +39,18 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str
     kind: str = ""
     record: Record | None = None
+
+
+class TextFormatter(logging.Formatter):
+    """One line for a message, whatever stands in it, and one indented below it for each line of a traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, or the lines of a traceback."""
+        record.message = clean(record.getMessage())
+        if self.usesTime():
+            record.asctime = self.formatTime(record, self.datefmt)
+        below = record.exc_text or (self.formatException(record.exc_info) if record.exc_info else "")
+        return "\n    ".join([self.formatMessage(record), *map(clean, below.splitlines())])
 
 
 class JsonFormatter(logging.Formatter):
@@ -79,7 +96,7 @@ def formatter(chosen: LogFormat, *, journal: bool) -> logging.Formatter:
     if chosen == "json":
         inner: logging.Formatter = JsonFormatter("%(message)s")
     else:
-        inner = logging.Formatter("%(message)s" if journal else "%(asctime)s %(levelname)-7s %(message)s")
+        inner = TextFormatter("%(message)s" if journal else "%(asctime)s %(levelname)-7s %(message)s")
     return JournalFormatter(inner) if journal else inner
 
 
@@ -95,14 +112,54 @@ def is_journal(stream: IO[str], environ: Mapping[str, str] = os.environ) -> bool
     return environ.get("JOURNAL_STREAM", "") == f"{status.st_dev}:{status.st_ino}"
 
 
-def start_logging(chosen: LogFormat = "text") -> QueueListener:
-    """Log to standard error from a thread of its own: a terminal or a pipe that is not read must not hold up calls."""
+class _Bounded(QueueHandler):
+    """Hands lines to the thread that writes them; while it has too many, they are counted instead."""
+
+    queue: SimpleQueue[logging.LogRecord]
+
+    def __init__(self, lines: SimpleQueue[logging.LogRecord], limit: int) -> None:
+        super().__init__(lines)
+        self._limit = limit
+        self._passed_over = 0
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        """Make it independent of what goes on; a traceback stays apart from the message, which is one line.
+
+        There is one handler, so a record needs no copy of its own.
+        """
+        record.msg, record.args = record.getMessage(), None
+        if record.exc_info:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+            record.exc_info = None
+        return record
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """Queue it, or count it."""
+        if self.queue.qsize() >= self._limit:
+            self._passed_over += 1
+            return
+        if self._passed_over:
+            words = f"{self._passed_over} lines are missing here: standard error was not read"
+            self._passed_over = 0
+            self.queue.put_nowait(
+                logging.makeLogRecord(
+                    {"name": __name__, "levelno": logging.WARNING, "levelname": "WARNING", "msg": words}
+                )
+            )
+        self.queue.put_nowait(record)
+
+
+def start_logging(chosen: LogFormat = "text", limit: int = LONGEST_QUEUE) -> QueueListener:
+    """Log to standard error from a thread of its own: a terminal or a pipe that is not read must not hold up calls.
+
+    Of more than *limit* lines that wait for it the others are counted, and their number is logged in their place.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter(chosen, journal=is_journal(sys.stderr)))
     lines: SimpleQueue[logging.LogRecord] = SimpleQueue()
     root = logging.getLogger()
     root.setLevel(logging.INFO)
-    root.handlers = [QueueHandler(lines)]
+    root.handlers = [_Bounded(lines, limit)]
     listener = QueueListener(lines, handler)
     listener.start()
     return listener

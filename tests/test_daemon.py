@@ -18,7 +18,7 @@ import pytest
 from gevent import socket
 from gevent.server import StreamServer
 
-from fsqueue.clock import Clock
+from fsqueue.clock import Clock, continued
 from fsqueue.config import check_text
 from fsqueue.config.model import Configuration
 from fsqueue.daemon import Daemon, control_settings, lately, split_address
@@ -146,6 +146,34 @@ def test_a_new_daemon_takes_over_a_caller_who_waits_at_his_old_place(site: Site)
     assert (again.id, again.joined, again.state) == (call.id, call.joined, "waiting")
     assert not site.saw("600", "silence")
     assert not site.saw("600", "gone")
+
+
+@pytest.mark.parametrize("ahead", [7200.0, -7200.0])
+def test_a_clock_that_is_set_between_two_daemons_ends_no_call_and_moves_no_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead: float
+) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "SPEED", 1.0)
+    site = Site(tmp_path)
+    site.world.phones(PhoneScript(user="1001", domain="example.com", registered=False))
+    site.clock = continued(tmp_path)
+    first = site.daemon()
+    assert first.wait_until_ready(5)
+    site.world.call(CallerScript(number="600", name="Nowak", to="7001"))
+    site.shell.settle()
+    until(lambda: site.saw("600", "music"))
+    (call,) = first.picture().calls
+    site.end(first)
+
+    site.clock = continued(tmp_path, epoch=lambda: time.time() + ahead)
+    second = site.daemon()
+    assert second.wait_until_ready(5)
+    gevent.sleep(0.2)
+    (again,) = second.picture().calls
+    assert (again.id, again.joined, again.state) == (call.id, call.joined, "waiting")
+    assert second.clock() - again.joined < 60
+    assert second.clock.behind() == pytest.approx(ahead, abs=1)
+    site.end(second)
+    site.shell.stop()
 
 
 def test_a_wrong_password_is_one_clear_line_and_a_right_one_is_enough(

@@ -8,11 +8,12 @@ import os
 import re
 import sys
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
 from fsqueue.engine.messages import CallEnded
-from fsqueue.logs import formatter, is_journal, priority
+from fsqueue.logs import _Bounded, formatter, is_journal, priority
 
 
 def made(text: str, level: int = logging.INFO, **extra: object) -> logging.LogRecord:
@@ -68,6 +69,40 @@ def test_json_is_one_line_of_ascii_whatever_a_caller_is_called(text: str) -> Non
     assert line.isascii()
     assert line.isprintable()
     assert json.loads(line)["text"] == text
+
+
+@pytest.mark.parametrize(
+    "text", ["a\x1b[31m", "two\nlines", "\x9b31m", "half \ud800", "\x7f", "\u2028", "\r\n2026-01-01"]
+)
+@pytest.mark.parametrize("journal", [True, False])
+def test_text_is_one_line_that_can_be_shown_whatever_a_caller_is_called(text: str, journal: bool) -> None:
+    line = formatter("text", journal=journal).format(made(text))
+    assert line.isprintable()
+
+
+def test_an_error_that_quotes_a_caller_forges_no_line_of_its_own() -> None:
+    try:
+        raise ValueError("a\n2026-01-01 00:00:00,000 INFO    all is well\x1b[2J")
+    except ValueError:
+        record = made("failed")
+        record.exc_info = sys.exc_info()
+    first, *below = formatter("text", journal=False).format(record).split("\n")
+    assert first.endswith("failed")
+    assert len(below) > 3
+    assert all(line.startswith("    ") and line.isprintable() for line in below)
+
+
+def test_lines_that_nobody_reads_are_counted_and_not_kept() -> None:
+    lines: SimpleQueue[logging.LogRecord] = SimpleQueue()
+    handler = _Bounded(lines, 10)
+    for number in range(1000):
+        handler.handle(made(f"line {number}"))
+    assert lines.qsize() == 10
+    for _ in range(5):
+        lines.get_nowait()
+    handler.handle(made("read again"))
+    kept = [lines.get_nowait().getMessage() for _ in range(lines.qsize())]
+    assert kept[-2:] == ["990 lines are missing here: standard error was not read", "read again"]
 
 
 def test_json_in_the_journal_bears_a_priority_too() -> None:

@@ -17,6 +17,7 @@ import msgspec
 from fsqueue.config import edit, write
 from fsqueue.config.check import check_text
 from fsqueue.config.problems import Problem, Severity, shown, written
+from fsqueue.config.secrets import masked
 from fsqueue.engine.messages import Renamed
 from fsqueue.places import DEFAULT_CONFIG, config_path
 from fsqueue_cli.begin import FIRST_TEXT, make_password_file
@@ -169,8 +170,9 @@ def _apply(text: str, change: Edit, problems: Sequence[Problem]) -> str:
 
 
 def diff_of(before: str, after: str, name: str) -> str:
-    """Return the unified diff, empty where nothing differs."""
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), name, name, lineterm="")
+    """Return the unified diff without any password, empty where nothing else differs."""
+    old, new = masked(before).splitlines(), masked(after).splitlines()
+    lines = difflib.unified_diff(old, new, name, name, lineterm="")
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -160,6 +160,7 @@ def diff_config(place: Place) -> None:
 
     Example: fsqueue config diff
     """
+    from fsqueue.config.secrets import seal
     from fsqueue_cli.running import ControlRefusedError, Running
     from fsqueue_cli.running import UnreachableError as NobodyError
 
@@ -173,11 +174,14 @@ def diff_config(place: Place) -> None:
     except ControlRefusedError as error:
         raise FailedError(f"the running fsqueue doesn't tell its configuration: {error.problem.error}") from error
     diff = diff_of(running.text, text, str(place.path))
+    differs = bool(diff) or (running.seal != "" and running.seal != seal(text, running.salt))
     if place.as_json:
-        talk.give_json(ConfigDiff(file=str(place.path), running=running.path, differs=bool(diff), diff=diff))
+        talk.give_json(ConfigDiff(file=str(place.path), running=running.path, differs=differs, diff=diff))
         return
     talk.give_diff(diff)
-    talk.say("fsqueue config reload takes this over" if diff else f"{place.path} is what runs")
+    if differs and not diff:
+        talk.say("a password differs; passwords are not shown")
+    talk.say("fsqueue config reload takes this over" if differs else f"{place.path} is what runs")
 
 
 @config.command(

@@ -28,6 +28,8 @@ class RunningFile(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     text: str
+    salt: str = ""
+    seal: str = ""
 
 
 class ReloadOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -21,10 +21,11 @@ class Daemon(Struct, frozen=True, kw_only=True):
 
 
 class Control(Struct, frozen=True, kw_only=True):
-    """[control]: `group` of the system, None for the daemon's own; `tcp` HOST:PORT, None for not at all; paths may be relative."""
+    """[control]: `group` of the system, None for the daemon's own; `tcp` HOST:PORT, None for not at all; `allow` networks; paths may be relative."""
 
     group: str | None = None
     tcp: str | None = None
+    allow: tuple[str, ...] = ()
     read_tokens_file: str | None = None
     full_tokens_file: str | None = None
 

@@ -9,8 +9,8 @@ from fsqueue.config.problems import Report, printable
 _LONGEST = 4096
 
 
-class PasswordError(Exception):
-    """A password can't be had. `problem` says why and `remedy` what would be right."""
+class PasswordError(OSError):
+    """A password can't be had. `problem` says why and `remedy` what would be right; to who only reads files it is one that fails."""
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(f"{problem}; {remedy}")

@@ -254,16 +254,22 @@ def _switches_differ(configuration: Configuration, report: Report) -> None:
                 report.error((SWITCHES.name, key, "host"), problem, "keep one of them")
 
 
-def _door_is_guarded(configuration: Configuration, report: Report) -> None:
-    listen = configuration.listen
-    host = listen.dialplan.rpartition(":")[0].strip("[]")
-    if not _is_loopback(host) and not listen.allow and not report.stands(("listen", "allow")):
-        problem = f"{shown(listen.dialplan)} can be reached from other machines"
-        remedy = 'set allow = ["…"] to the switches\' networks, or listen on 127.0.0.1'
-        report.error(("listen", "dialplan"), problem, remedy)
-    for network in listen.allow:
+def _doors_are_guarded(configuration: Configuration, report: Report) -> None:
+    listen, control = configuration.listen, configuration.control
+    _guarded("listen", "dialplan", listen.dialplan, listen.allow, "the switches' networks", report)
+    _guarded("control", "tcp", control.tcp or "127.0.0.1:0", control.allow, "the networks of who may ask", report)
+
+
+def _guarded(table: str, key: str, address: str, allow: tuple[str, ...], whose: str, report: Report) -> None:
+    """An address that other machines reach needs a list of those that may."""
+    host = address.rpartition(":")[0].strip("[]")
+    if not _is_loopback(host) and not allow and not report.stands((table, "allow")):
+        problem = f"{shown(address)} can be reached from other machines"
+        remedy = f'set allow = ["…"] to {whose}, or listen on 127.0.0.1'
+        report.error((table, key), problem, remedy)
+    for network in allow:
         if (fault := _network_fault(network)) is not None:
-            report.error(report.item(("listen", "allow"), network), *fault)
+            report.error(report.item((table, "allow"), network), *fault)
 
 
 def _control_has_tokens(configuration: Configuration, report: Report) -> None:
@@ -305,7 +311,7 @@ def _contexts_differ(configuration: Configuration, report: Report) -> None:
 
 _CHECKS: tuple[Callable[[Configuration, Report], None], ...] = (
     _switches_differ,
-    _door_is_guarded,
+    _doors_are_guarded,
     _control_has_tokens,
     _contexts_differ,
     _members_exist,

@@ -234,6 +234,14 @@ CONTROL_API = Table(
             example="127.0.0.1:8086",
         ),
         Setting(
+            "allow",
+            Kind.TEXTS,
+            "Networks that may connect over TCP; needed when `tcp` is not a loopback address.",
+            default=(),
+            form=NETWORK,
+            example="10.0.0.0/24",
+        ),
+        Setting(
             "read_tokens_file",
             Kind.TEXT,
             "File of tokens that may ask, one `NAME TOKEN` a line; a relative path starts at the configuration's folder.",

@@ -16,6 +16,7 @@ from gevent.event import Event
 from fsqueue.clock import Clock
 from fsqueue.config.model import Configuration
 from fsqueue.config.reading import Loaded, load
+from fsqueue.config.secrets import masked, salt, seal
 from fsqueue.control.board import Board
 from fsqueue.control.handlers import GroupFacts, Order
 from fsqueue.control.metrics import Health, Metrics
@@ -148,8 +149,9 @@ class DaemonDesk:
         return Reloaded(done=f"{path} was taken over", warnings=problems)
 
     def configuration(self) -> RunningFile:
-        """Return the file that runs as it was when it was taken over."""
-        return RunningFile(path=str(self._loaded.path), text=self._loaded.text)
+        """Return the file that runs as it was when it was taken over, without its passwords."""
+        text, salted = self._loaded.text, salt()
+        return RunningFile(path=str(self._loaded.path), text=masked(text), salt=salted, seal=seal(text, salted))
 
     def consult(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """Put *question* to the history, in one transaction, in a thread: the hub never waits for a disk."""

@@ -350,6 +350,10 @@ class RunningFile(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     text: str
+    """Without its passwords."""
+    salt: str = ""
+    seal: str = ""
+    """scrypt (n = 4096, r = 8, p = 1) of the whole text with this salt: tells whether a file is this one, passwords included."""
 
 
 class Reloaded(msgspec.Struct, frozen=True, kw_only=True):

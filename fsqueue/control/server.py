@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import os
 import pwd
 import struct
+import time
+from collections.abc import Sequence
 from typing import Any
 
 import gevent
@@ -19,6 +22,8 @@ from fsqueue.control.settings import ControlSettings
 from fsqueue.control.sockets import UnixListener, listen_tcp
 from fsqueue.control.tokens import read_tokens
 from fsqueue.control.wire import encode
+from fsqueue.esl.complaints import Complaints
+from fsqueue.esl.outbound import Network, allowed
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +72,8 @@ class ControlServer:
             self._serve(listener, self._control.application())
             if self._settings.tcp:
                 tokens = read_tokens(self._settings.read_tokens, self._settings.full_tokens)
-                self._serve(listen_tcp(self._settings.tcp), self._control.application(tokens))
+                networks = [ipaddress.ip_network(network) for network in self._settings.allow]
+                self._serve(listen_tcp(self._settings.tcp), self._control.application(tokens), networks)
         except BaseException:
             self.stop()
             raise
@@ -88,8 +94,8 @@ class ControlServer:
         """The port that TCP is listened at; 0 where it isn't."""
         return int(self._servers[1].socket.getsockname()[1]) if len(self._servers) > 1 else 0
 
-    def _serve(self, listener: socket.socket, application: Any) -> None:
-        server = _Server(listener, application, self._patience)
+    def _serve(self, listener: socket.socket, application: Any, allow: Sequence[Network] = ()) -> None:
+        server = _Server(listener, application, self._patience, allow)
         server.start()
         self._servers.append(server)
 
@@ -101,11 +107,24 @@ class ControlServer:
 
 
 class _Server(pywsgi.WSGIServer):
-    def __init__(self, listener: socket.socket, application: Any, patience: float) -> None:
+    def __init__(
+        self, listener: socket.socket, application: Any, patience: float, allow: Sequence[Network] = ()
+    ) -> None:
         self.patience = patience
+        self._allow = allow
+        self._complaints = Complaints()
         super().__init__(
             listener, application, handler_class=_Handler, spawn=Pool(MAX_CONNECTIONS), log=None, error_log=log
         )
+
+    def handle(self, sock: socket.socket, address: Any) -> None:
+        """Serve a connection; over TCP only to who may come: a stranger doesn't even hear that a token is wanted."""
+        if sock.family == socket.AF_UNIX or allowed(str(address[0]), self._allow):
+            super().handle(sock, address)
+            return
+        if self._complaints.due("network", time.monotonic()):
+            log.warning("control: %s may not connect here; name its network in control.allow if it should", address[0])
+        sock.close()
 
 
 class _Handler(pywsgi.WSGIHandler):

@@ -17,6 +17,8 @@ class ControlSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``HOST:PORT`` to listen at as well, with tokens; empty: not at all. It is plain HTTP: beyond loopback it belongs
     behind a proxy that speaks TLS.
     """
+    allow: tuple[str, ...] = ()
+    """Networks that may connect over TCP, beside loopback."""
     read_tokens: Path | None = None
     """File of tokens that may ask, one ``NAME TOKEN`` a line."""
     full_tokens: Path | None = None

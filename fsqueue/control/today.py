@@ -86,7 +86,10 @@ class Today:
             self._groups[new] = self._groups.pop(old)
 
     def _is_today(self, now: float) -> bool:
-        return self._day_of(now) == self._day
+        day = self._day_of(now)
+        if day < self._day:
+            self._turn(day)  # the clock was set back: what counted for a day that is still to come does so no longer
+        return day == self._day
 
     def _turn(self, day: str) -> None:
         if day != self._day:

@@ -205,7 +205,7 @@ def hash_(world: World, arguments: str) -> str:
 
 def strepoch(world: World, _arguments: str) -> str:
     """Return the switch's clock in whole seconds."""
-    return str(int(world.now))
+    return str(int(world.now + world.clock_ahead))
 
 
 def create_uuid(world: World, _arguments: str) -> str:

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from fsqueue.simswitch.agenda import Timer
     from fsqueue.simswitch.world import World
 
+ENTERPRISE = ":_:"
+"""Separates whole originates, wherever it stands in the text: FreeSWITCH looks for it before anything else (read)."""
+
+_PEER = re.compile(r"(?:\[[^\]]*\])*(?:'[^']*'|[^,|])*")
+
 USAGE = "-USAGE: <call url> <exten>|&<application_name>(<app_args>) [<dialplan>] [<context>] [<cid_name>] [<cid_num>] [<timeout_sec>]\n"
 
 
@@ -95,6 +100,22 @@ def parse(text: str) -> Order | None:
     words = then.split()
     extension, kind, context = (*words, *("", "XML", "default")[len(words) :])[:3]
     return Order(variables, dial, [], (extension, kind, context))
+
+
+def places(dial: str) -> list[str]:
+    """Return every place that a dial string without braces rings: split at ``,`` ``|`` and ``:_:``, wherever they stand."""
+    return [part for enterprise in dial.split(ENTERPRISE) for part in _peers(enterprise)]
+
+
+def _peers(dial: str) -> list[str]:
+    """Split at commas and pipes, but for those in ``[…]`` in front of a place, and in quotes."""
+    parts, at = [], 0
+    while at <= len(dial):
+        found = _PEER.match(dial, at)
+        assert found is not None  # noqa: S101 - it matches nothing at all, too
+        parts.append(found[0])
+        at = found.end() + 1
+    return parts
 
 
 @dataclass(eq=False)
@@ -226,17 +247,23 @@ def _ring(world: World, attempt: Attempt, dial: str, variables: dict[str, str], 
     if (wanted and wanted in world.legs) or world.refusing:
         return "DESTINATION_OUT_OF_ORDER"
     problem = "DESTINATION_OUT_OF_ORDER"
-    for part in re.split(r",(?=(?:\[|sofia/|user/|loopback/|error/))|\|", dial):
-        own, address = braces(part, "[")
-        found = world.resolve(address)
-        if isinstance(found, str):
-            problem = found
+    for at, enterprise in enumerate(dial.split(ENTERPRISE)):
+        # Each is an originate of its own there: the variables in front are the first one's.
+        try:
+            shared, parts = braces(enterprise)
+        except ValueError:
             continue
-        phone, name, extra = found
-        leg = _leg(world, {**extra, **variables, **own}, name, caller)
-        leg.attempt = attempt
-        attempt.legs.append(leg)
-        _invite(world, leg, phone)
+        for part in _peers(parts):
+            own, address = braces(part, "[")
+            found = world.resolve(address)
+            if isinstance(found, str):
+                problem = found
+                continue
+            phone, name, extra = found
+            leg = _leg(world, {**extra, **(shared if at else variables), **own}, name, caller)
+            leg.attempt = attempt
+            attempt.legs.append(leg)
+            _invite(world, leg, phone)
     if not attempt.legs:
         return problem
     attempt.timeout = world.agenda.after(

@@ -22,6 +22,7 @@ from fsqueue.simswitch.dialplan import Actions, Dialplan
 from fsqueue.simswitch.expand import expand
 from fsqueue.simswitch.faults import Faults
 from fsqueue.simswitch.leg import Leg
+from fsqueue.simswitch.naming import taken_in
 from fsqueue.simswitch.people import CallerScript, PhoneScript, Sighting
 from fsqueue.simswitch.registrar import Registrar
 from fsqueue.simswitch.session import Session
@@ -50,7 +51,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class World:
-    """See the module. All times are epoch seconds of the switch's clock, which is also what `strepoch` says."""
+    """See the module. All times are epoch seconds of the switch's clock, which `strepoch` tells until it jumps (`clock_ahead`)."""
 
     def __init__(
         self,
@@ -80,6 +81,8 @@ class World:
         self.on_sighting: Callable[[Sighting], None] | None = None
         self.callers: list[Caller] = []
         self.refusing = False
+        self.clock_ahead = 0.0
+        """Seconds by which the switch's clock has jumped: `fsctl sync_clock`, or a machine that was moved. What goes on goes on."""
         self.since, self.sessions_since, self.peak = now, 0, 0
         self._sequence = 0
         self._ended: list[tuple[float, Leg]] = []
@@ -180,7 +183,7 @@ class World:
             uuid=uuid,
             direction="inbound",
             name=name,
-            caller_name=script.name,
+            caller_name=taken_in(script.name),
             caller_number=sender if user else script.number,
             destination=script.to,
             context=self.config.inside if user else self.config.entry,

@@ -14,7 +14,7 @@ from fsqueue.esl.connection import Reply
 from fsqueue.esl.errors import EslError, LinkDown
 from fsqueue.esl.events import Event
 from fsqueue.esl.outbound import Session
-from fsqueue.switch import handover
+from fsqueue.switch import handover, quoting
 from fsqueue.switch.codes import REFUSED_TONE, is_code, told
 from fsqueue.switch.dialplan import KNOCK, KNOCKED
 from fsqueue.switch.driver import SwitchDriver
@@ -44,6 +44,9 @@ class Arrivals:
             self._refuse(session, event, "unknown_switch")
         elif not driver.up:
             self._refuse(session, event, "link_down")
+        elif not quoting.is_uuid(event.uuid):
+            # The caller's own Call-ID, where the profile uses it: nothing could ever be said to this channel.
+            self._refuse(session, event, "unusable_uuid")
         elif event.fsq_to == KNOCK:
             self._post(session, handover.refused(KNOCKED, self._facts()))
         else:

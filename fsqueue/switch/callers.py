@@ -6,6 +6,7 @@ effect, against 100 of 100 at the hold's first event, measured on FreeSWITCH 1.1
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -30,6 +31,8 @@ QUICK_SECONDS = 2.0
 """A mailbox that ends the call itself so soon has failed."""
 
 _NORMAL = "NORMAL_CLEARING"
+
+_QUOTED_PAIR = re.compile(r"\\([\"\\])")
 
 _MAY_BE_EMPTY = ("fsqueue_number",)
 
@@ -65,7 +68,7 @@ class Callers:
                 dialled=event.destination,
                 caller=who(event),
                 # After a transfer it is what we wrote for the older visit, not what the dialplan says of this one.
-                priority=None if event.fsq_call else _whole(event.fsq_priority),
+                priority=None if event.fsq_call else whole(event.fsq_priority),
                 user=user,
                 call=event.fsq_call,
                 group=event.fsq_group,
@@ -307,12 +310,12 @@ def who(event: Event) -> Caller:
     """Return who calls, as the switch says it, cut to what is passed on."""
     # Some providers say it by the number alone, as RFC 3323 allows, and send no Privacy header for the switch to note.
     hidden = "true" in (event.hide_name, event.hide_number) or event.caller_number.lower() == "anonymous"
-    return Caller(
-        number=event.caller_number[: quoting.MAX_NUMBER], name=event.caller_name[: quoting.MAX_NAME], hidden=hidden
-    )
+    # FreeSWITCH leaves the backslashes in the name that SIP puts before its quotes and backslashes (measured).
+    name = _QUOTED_PAIR.sub(r"\1", event.caller_name)
+    return Caller(number=event.caller_number[: quoting.MAX_NUMBER], name=name[: quoting.MAX_NAME], hidden=hidden)
 
 
-def _whole(text: str) -> int | None:
+def whole(text: str) -> int | None:
     """Return a priority the dialplan set (-100 to 100), or None where it set none that makes sense."""
     digits = text.removeprefix("-")
     return max(-100, min(100, int(text))) if digits.isascii() and digits.isdecimal() and len(digits) < 6 else None

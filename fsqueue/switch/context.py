@@ -236,6 +236,14 @@ class Context:
         heapq.heappush(self._timers, (timer.due, self._timer_seq, timer))
         return timer
 
+    def shift(self, seconds: float) -> None:
+        """Move every timer, and the time itself, by *seconds*."""
+        self.now += seconds
+        self.offset -= seconds
+        for _, _, timer in self._timers:
+            timer.due += seconds
+        self._timers = [(timer.due, number, timer) for _, number, timer in self._timers]
+
     def deadline(self) -> float | None:
         """Return when the next timer is due (epoch seconds), or None."""
         while self._timers and self._timers[0][2].cancelled:

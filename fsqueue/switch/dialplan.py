@@ -8,7 +8,7 @@ second word of a command is either refused or written so that FreeSWITCH takes i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal
 from xml.sax.saxutils import quoteattr
 
@@ -34,6 +34,9 @@ KNOCK = "fsqueue-doctor"
 
 KNOCKED = "doctor"
 """What such a call is refused with."""
+
+SECONDS_TO_LOOK_AGAIN = 3
+"""Seconds between a hold's two looks at a lease that is over: time for the daemon to see that the switch's clock has jumped."""
 
 SECONDS_TO_ANSWER = 6
 """Seconds that the daemon has from a call's arrival to the hold's first lap; then the call goes to the fallback."""
@@ -98,7 +101,14 @@ class DialplanFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 def render(facts: DialplanFacts) -> str:
     """Return our own context, to be included among the site's dialplans (vanilla: `dialplan/fsqueue.xml`)."""
-    extensions = [_arrival(facts), _codes(facts), _hold(facts), _hold_default(facts), _fallback(facts)]
+    extensions = [
+        _arrival(facts),
+        _codes(facts),
+        _hold(facts),
+        _hold_default(facts),
+        _hold_again(facts),
+        _fallback(facts),
+    ]
     lines = [
         f"<context name={quoteattr(facts.context)}>",
         *_indent(line for one in extensions for line in one),
@@ -215,23 +225,38 @@ def _hold_lap(facts: DialplanFacts, name: str, music: str, then: str) -> list[st
             _action("unset", "transfer_history"),
             _action("set", f"transfer_after_bridge={HOLD}:XML:{facts.context}"),
             _action("event", "Event-Name=CUSTOM,Event-Subclass=fsqueue::hold"),
-            *_lap(facts, music),
+            *_lap(facts, music, 30, 1, _action),
             _action("transfer", f"{then} XML {facts.context}"),
-            _otherwise("set", f"{WHY}=hold_over"),
-            _otherwise("transfer", f"{FALLBACK} XML {facts.context}"),
+            *_lap(facts, music, SECONDS_TO_LOOK_AGAIN, SECONDS_TO_LOOK_AGAIN, _otherwise),
+            _otherwise("transfer", f"{HOLD}-again XML {facts.context}"),
         ],
     )
 
 
-def _lap(facts: DialplanFacts, music: str) -> list[str]:
-    """At most 30 seconds of music and, if there is none, at least one second: an unplayable file must not spin."""
-    if facts.answer == "ring_ready":
-        return [_action("sleep", "30000")]
+def _hold_again(facts: DialplanFacts) -> list[str]:
     return [
-        _action("set", "playback_timeout_sec=30"),
-        _action("set", "playback_ms=0"),
-        _action("playback", music),
-        _action("sleep", "${cond(${playback_ms} < 1000 ? 1000 : 1)}"),
+        "<!-- The second look of a hold whose time seems to be over: where the switch's clock has jumped it is not. -->",
+        *_extension(
+            f"{HOLD}-again",
+            [("destination_number", f"^{HOLD}-again$"), (_alive(), "^11$")],
+            [
+                _action("transfer", f"{HOLD} XML {facts.context}"),
+                _otherwise("set", f"{WHY}=hold_over"),
+                _otherwise("transfer", f"{FALLBACK} XML {facts.context}"),
+            ],
+        ),
+    ]
+
+
+def _lap(facts: DialplanFacts, music: str, seconds: int, least: int, make: Callable[[str, str], str]) -> list[str]:
+    """At most *seconds* of music and, if there is none, at least *least*: an unplayable file must not spin."""
+    if facts.answer == "ring_ready":
+        return [make("sleep", f"{seconds}000")]
+    return [
+        make("set", f"playback_timeout_sec={seconds}"),
+        make("set", "playback_ms=0"),
+        make("playback", music),
+        make("sleep", f"${{cond(${{playback_ms}} < 1000 ? {least}000 : 1)}}"),
     ]
 
 

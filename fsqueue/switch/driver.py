@@ -166,6 +166,10 @@ class SwitchDriver:
             except EslError as fault:
                 link.drop(str(fault))
 
+    def shift(self, seconds: float) -> None:
+        """The clock was set by *seconds*, while nobody was in a call."""
+        self.core.shift(seconds)
+
     def attend(self, session: Session, event: Event) -> None:
         """See one of the dialplan's connections through: returns when the core, or the peer, has ended it."""
         name = f"{self.switch}-{next(self._numbers)}"

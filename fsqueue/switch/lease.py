@@ -1,11 +1,14 @@
 """The lease that every hold asks for: as long as it is renewed, callers know that we are alive.
 
-It is in the switch's own clock, whose distance from ours is measured by ``strepoch`` at each renewal. A restarted switch
-has none, so it is written before anything else.
+It is in the switch's own clock, whose distance from ours is measured by ``strepoch``. That clock jumps: at ``fsctl
+sync_clock``, and when a virtual machine was moved or suspended (read). Every lap of a hold that begins between a jump and
+our answer to it looks at a lease that is over, so the distance is measured often, and a hold looks twice before it gives
+up. A restarted switch has no lease, so it is written before anything else.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from fsqueue.switch import quoting
@@ -13,28 +16,37 @@ from fsqueue.switch.context import Context, Timer
 
 _CREDIBLE = range(1, 100_000_000_000)
 
+MEASURE_EVERY = 2.0
+"""Seconds; a hold looks again after three (`fsqueue.switch.dialplan.SECONDS_TO_LOOK_AGAIN`)."""
+
 
 class Lease:
     """Renews the lease while the link is up."""
 
-    def __init__(self, ctx: Context) -> None:
-        """Begin without one."""
+    def __init__(self, ctx: Context, jumped: Callable[[], None]) -> None:
+        """Begin without one; *jumped* is called when the switch's clock has, and all that is in its time must be written anew."""
         self._ctx = ctx
-        self._timer: Timer | None = None
+        self._jumped = jumped
+        self._timers: list[Timer] = []
 
     def renew(self) -> None:
         """Write the lease with the distance known so far, measure that anew, and correct the lease if it has changed."""
-        ctx = self._ctx
-        self._write()
-        ctx.api("strepoch", partial(self._measured, ctx.now))
         self.stop()
-        self._timer = ctx.after(ctx.facts.lease_every, self.renew)
+        self._write()
+        self._measure()
+        self._timers.append(self._ctx.after(self._ctx.facts.lease_every, self.renew))
 
     def stop(self) -> None:
         """The link is down."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+
+    def _measure(self) -> None:
+        ctx = self._ctx
+        ctx.api("strepoch", partial(self._measured, ctx.now))
+        self._timers = [timer for timer in self._timers if timer.due > ctx.now]
+        self._timers.append(ctx.after(MEASURE_EVERY, self._measure))
 
     def _write(self) -> None:
         ctx = self._ctx
@@ -51,3 +63,4 @@ class Lease:
         if abs(distance - ctx.offset) > 1.0:
             ctx.offset = distance
             self._write()
+            self._jumped()

@@ -68,7 +68,7 @@ class Core:
     def __init__(self, switch: str, facts: SwitchFacts, new_call: Callable[[float], str] | None = None) -> None:
         """*switch* is its id in the configuration; *new_call* makes call ids, one maker for all switches of a daemon."""
         ctx = self._ctx = Context(switch, facts, new_call or CallIds())
-        self._lease = Lease(ctx)
+        self._lease = Lease(ctx, self._clock_jumped)
         self._parked = Parked(ctx, lambda event: self._arrived("", event), self._lost)
         self._callers = Callers(ctx, self._parked, self._lost)
         self._strays = Strays(ctx, self._callers)
@@ -111,6 +111,10 @@ class Core:
     def deadline(self) -> float | None:
         """Return when a `Tick` is due (epoch seconds), or None."""
         return self._ctx.deadline()
+
+    def shift(self, seconds: float) -> None:
+        """The daemon's clock was set by *seconds*: what was to be done after some time is done after that time."""
+        self._ctx.shift(seconds)
 
     def handle(self, item: Item, now: float) -> Out:
         """Take in one item at *now* (epoch seconds)."""
@@ -254,6 +258,12 @@ class Core:
             self._callers.rewrite(caller)
         self._parked.link_up()
         self._snapshots.begin()
+
+    def _clock_jumped(self) -> None:
+        """The callers' own last moments are in the switch's time."""
+        for caller in list(self._ctx.callers.values()):
+            if not caller.expects_word and caller.phase in ("handed", "waiting"):
+                self._callers.rewrite(caller)
 
     def _link_down(self) -> None:
         ctx = self._ctx

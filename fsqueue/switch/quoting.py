@@ -15,7 +15,8 @@ MAX_NAME = 80
 MAX_NUMBER = 64
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_UUID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+# With `inbound-use-callid-as-uuid` it is the caller's own Call-ID.
+_UUID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:/+=~\[\]-]{0,127}")
 _CAUSE = re.compile(r"[A-Z][A-Z0-9_]{1,63}")
 _WORD = re.compile(r"[A-Za-z0-9._:+-]{1,128}")
 _USER = re.compile(r"[0-9A-Za-z.!~*+_#-]{1,64}@[0-9A-Za-z.:_\[\]-]{1,255}")
@@ -23,7 +24,8 @@ _KEY = re.compile(r"[0-9*#]")
 _NOT_IN_NUMBER = re.compile(r"[^A-Za-z0-9+*#._-]")
 # A space ends an argument, quotes and backslashes change how the rest is read, `$` expands, `;` separates variables.
 _UNPLAYABLE = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029'\"\\\\$;|^]")
-_IN_CONTACT = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff,'\"\\${}|]")
+# `:_:` separates whole originates wherever it stands, and what follows `^` is taken for the To header (read).
+_IN_CONTACT = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff,'\"\\${}|^]|(?<=:)_(?=:)")
 _AFTER_BRACES = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -38,8 +40,13 @@ def _checked(pattern: re.Pattern[str], text: str, what: str) -> str:
 
 
 def uuid(text: str) -> str:
-    """Return *text* if it can be a channel's or job's uuid: one word of letters, digits, ``.``, ``_`` and ``-``."""
+    """Return *text* if it can be a channel's or job's uuid: one word, without what quotes, separates or expands."""
     return _checked(_UUID, text, "a uuid")
+
+
+def is_uuid(text: str) -> bool:
+    """Whether :func:`uuid` takes *text*."""
+    return _UUID.fullmatch(text) is not None
 
 
 def cause(text: str) -> str:
@@ -150,7 +157,7 @@ def braces(variables: Sequence[tuple[str, str]]) -> str:
         Unquotable: a value has a character that would end it.
     """
     for _name, value in variables:
-        if re.search(r"[\s,{}'\[\]|^]", value) and not value.startswith("fsq1|"):
+        if re.search(r"[\s,{}'\[\]|^]|:_:", value) and not value.startswith("fsq1|"):
             raise Unquotable("a value that can't stand in braces")
     return "{" + ",".join(f"{name}={value}" for name, value in variables) + "}"
 

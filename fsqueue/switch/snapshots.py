@@ -18,7 +18,7 @@ from fsqueue.engine.model import Voicemail
 from fsqueue.esl.errors import RemoteProtocolError
 from fsqueue.esl.events import Event, decode
 from fsqueue.switch import quoting
-from fsqueue.switch.callers import Callers, Ended, who
+from fsqueue.switch.callers import Callers, Ended, who, whole
 from fsqueue.switch.codes import Codes
 from fsqueue.switch.context import CallerLeg, Context, Offer, PhoneLeg
 from fsqueue.switch.dialplan import HOLD
@@ -65,11 +65,15 @@ class _Table(msgspec.Struct, frozen=True):
 
 
 def rows_of(answer: str) -> list[Row] | None:
-    """Return the channels in an answer, none for ``{"row_count": 0}``; None when it is no answer."""
+    """Return the channels in an answer, none for ``{"row_count": 0}``; None when it is no answer.
+
+    A stranger's channel whose uuid can stand in no command is left out: it must not cost us the sight of all others.
+    """
     try:
-        return msgspec.json.decode(answer.encode("utf-8", "replace"), type=_Table).rows
-    except msgspec.DecodeError:
+        rows = msgspec.json.decode(answer.encode("utf-8", "replace"), type=_Table).rows
+    except (msgspec.DecodeError, RecursionError):
         return None
+    return [row for row in rows if quoting.is_uuid(row.uuid)]
 
 
 def ours(row: Row, owner: str) -> list[str]:
@@ -272,7 +276,7 @@ class Snapshots:
                 arrival=event.fsq_arrival or event.uuid,
                 new_call=ctx.new_call(ctx.now),
                 caller=who(event),
-                priority=int(event.fsq_priority) if event.fsq_priority.removeprefix("-").isdecimal() else None,
+                priority=whole(event.fsq_priority),
                 found=True,
                 call=event.fsq_call,
                 group=event.fsq_group,

@@ -355,6 +355,25 @@ class RealBoard:
         self.password = "lab-" + os.urandom(8).hex()
 
     @property
+    def media(self) -> Media:
+        """Where its phones' and callers' sound goes."""
+        return self._media
+
+    @property
+    def book(self) -> Notebook:
+        """Where they write down what they see."""
+        return self._book
+
+    def api(self, command: str) -> str:
+        """Ask the switch itself."""
+        assert self._esl is not None
+        return self._esl.api(command)
+
+    def invite(self, user: str) -> list[tuple[str, str]]:
+        """The headers of the newest INVITE that a user's phones have got."""
+        return self._phones[user].invites[-1]
+
+    @property
     def switch(self) -> FreeSwitch:
         """The running FreeSWITCH."""
         assert self._switch is not None

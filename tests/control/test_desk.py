@@ -12,6 +12,7 @@ from fsqueue.clock import Clock
 from fsqueue.config.model import Configuration
 from fsqueue.config.plan import to_plan
 from fsqueue.config.reading import load
+from fsqueue.config.secrets import masked, seal
 from fsqueue.control import desk as desk_module
 from fsqueue.control import handlers
 from fsqueue.control.desk import DaemonDesk
@@ -138,7 +139,8 @@ def test_a_reload_takes_the_file_over_and_says_what_runs(place: Place) -> None:
     assert isinstance(answer, Reloaded)
     assert [g.id for g in desk.picture().groups] == ["shop"]
     assert place.daemon.taken[0][1] == (Renamed("group", "sales", "shop"),)
-    assert desk.configuration().text == text
+    told = desk.configuration()
+    assert (told.text, told.seal) == (masked(text), seal(text, told.salt))
 
 
 def test_a_file_with_errors_changes_nothing_and_each_is_named(place: Place) -> None:
@@ -149,7 +151,7 @@ def test_a_file_with_errors_changes_nothing_and_each_is_named(place: Place) -> N
     said = "\n".join(answer.details)
     assert f"{place.file}:9: groups.sales.x:" in said
     assert f"{place.file}:11: groups.y.rings:" in said
-    assert (place.daemon.taken, desk.configuration().text) == ([], TEXT)
+    assert (place.daemon.taken, desk.configuration().text) == ([], masked(TEXT))
 
 
 def test_a_switch_that_was_never_in_reach_is_shown_as_out_of_it(place: Place) -> None:

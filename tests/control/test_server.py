@@ -11,7 +11,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import gevent
 import pytest
@@ -316,6 +318,28 @@ def test_tcp_needs_a_token_and_a_reading_one_only_reads(
     assert over_tcp(server, get("/v1/status", header))[0] == asking
     assert over_tcp(server, post("/v1/members/anna/duty", b'{"duty":"out"}', header))[0] == telling
     assert over_tcp(server, get("/v1/nothing", header))[0] in (401, 404)
+
+
+@pytest.mark.parametrize(
+    ("address", "comes_in"),
+    [("127.0.0.1", True), ("10.0.0.9", True), ("10.0.1.9", False), ("::ffff:10.0.0.9", True), ("2001:db8::1", False)],
+)
+def test_over_tcp_only_the_networks_that_are_named_may_connect(
+    start: Start, tokens: dict[str, Any], address: str, comes_in: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = start(**tokens, allow=("10.0.0.0/24",))
+    ours, theirs = socket.socketpair(socket.AF_UNIX)
+    stranger: Any = SimpleNamespace(family=socket.AF_INET, close=theirs.close)
+    handled: list[object] = []
+    listener: Any = server._servers[1]
+    with patch("gevent.pywsgi.WSGIServer.handle", lambda _self, sock, _address: handled.append(sock)):
+        listener.handle(stranger, (address, 5000))
+    assert (handled == [stranger]) is comes_in
+    assert ("control.allow" in caplog.text) is not comes_in
+    if not comes_in:
+        assert ours.recv(10) == b""  # without a word
+    ours.close()
+    theirs.close()
 
 
 def test_an_action_over_tcp_names_its_token(start: Start, desk: FakeDesk, tokens: dict[str, Any]) -> None:

@@ -91,3 +91,30 @@ def test_the_day_is_the_local_one(monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_a_clock_that_was_set_back_by_days_begins_anew() -> None:
+    count = today()
+    count.take(ended("answered", 1.0), 30 * DAY, 20.0)
+    assert count.figures(3 * DAY).calls == 0
+    count.take(ended("answered", 1.0), 3 * DAY + 1, 20.0)
+    assert count.figures(3 * DAY + 2).calls == 1
+
+
+@pytest.mark.parametrize(("date", "hours"), [("2026-03-29", 23), ("2026-10-25", 25)])
+def test_a_day_of_23_or_25_hours_is_one_day(date: str, hours: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Warsaw")
+    time.tzset()
+    try:
+        begins = time.mktime(time.strptime(date, "%Y-%m-%d"))
+        assert {local_day(begins + hour * 3600) for hour in range(hours)} == {date}
+        assert local_day(begins + hours * 3600) != date != local_day(begins - 1)
+        count = Today()
+        for hour in range(-1, hours + 1):
+            count.take(ended("answered", 1.0), begins + hour * 3600, 20.0)
+            if 0 <= hour < hours:
+                assert count.figures(begins + hour * 3600).calls == hour + 1
+        assert count.figures(begins + hours * 3600).calls == 1
+    finally:
+        monkeypatch.undo()
+        time.tzset()

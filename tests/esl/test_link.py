@@ -4,12 +4,15 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import gevent
 import pytest
 from gevent import socket
 from gevent.event import Event as Flag
 
+from fsqueue.config.model import Switch
+from fsqueue.config.passwords import password_of
 from fsqueue.esl import commands, connection, link
 from fsqueue.esl.connection import Reply
 from fsqueue.esl.errors import CommandTimeout, ConnectError, Fault, LinkDown, LocalProtocolError
@@ -201,6 +204,19 @@ def test_a_password_file_that_cannot_be_read_is_told() -> None:
 
     with peer.listening(script) as port, pytest.raises(ConnectError, match=r"cannot be read \(No such file") as caught:
         Link("127.0.0.1", port, missing, ignore).connect()
+    assert caught.value.fault is Fault.NO_PASSWORD
+
+
+def test_a_password_file_that_was_emptied_since_it_was_checked_is_told_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "esl").touch()
+    switch = Switch(host="127.0.0.1", port=8021, password_file="esl")
+
+    def script(talk: Conversation) -> None:
+        talk.say(peer.GREETING)
+        talk.wait_for_the_end()
+
+    with peer.listening(script) as port, pytest.raises(ConnectError, match="is empty; write") as caught:
+        Link("127.0.0.1", port, lambda: password_of(switch, tmp_path), ignore).connect()
     assert caught.value.fault is Fault.NO_PASSWORD
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
 import io
 import json
+import re
 import zoneinfo
 from collections import Counter
 from itertools import pairwise
@@ -31,7 +33,7 @@ from fsqueue.engine.messages import (
 from fsqueue.journal import reports
 from fsqueue.journal.history import export, files, queries, story, times
 from fsqueue.journal.history.following import Follower
-from fsqueue.journal.history.queries import CallFilter, Range
+from fsqueue.journal.history.queries import CallFilter, CallRow, Range
 from fsqueue.journal.reports import Chosen
 from tests.journal.histories import MEMBERS, START, play, write
 
@@ -378,3 +380,19 @@ def test_an_export_has_every_call_and_no_formula(tmp_path: Path) -> None:
     assert ",=1+1" not in table.getvalue()
     assert "+48600" in table.getvalue()
     assert [json.loads(line)["id"] for line in lines.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize(
+    "name", ["=1+1", " =1+1", "-1", "@SUM(A1)", "+1x", "a;=1+1", "a,=1", "a| @x", 'a;"=1', "\t=1", "\r=1"]
+)
+@pytest.mark.parametrize("separator", [",", ";", "|", "\t"])
+def test_no_cell_is_a_formula_whatever_separator_a_reader_splits_at(name: str, separator: str) -> None:
+    row = CallRow(
+        id="c1", came=START, caller_number=name, caller_name=name, hidden=False, number="+48600", dialled="7001",
+        groups=("sales",), ended=None, reason="", missed=False, waited=1.0, talked=0.0, member="", detail="", switch="main",
+    )  # fmt: skip
+    table = io.StringIO()
+    export.csv_lines([row], table, WARSAW)
+    for cells in csv.reader(table.getvalue().splitlines(), delimiter=separator):
+        for cell in cells:
+            assert not re.match(r"\s*[\"]?[=+@-]", cell) or re.fullmatch(r"\+?[0-9*#]*", cell)

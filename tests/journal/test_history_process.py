@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import gevent
+import pytest
 
 from fsqueue.journal.history import files, projection
 from fsqueue.journal.history.process import HistoryProcess
@@ -48,3 +50,13 @@ def test_a_process_that_dies_is_started_again_and_goes_on(tmp_path: Path) -> Non
     finally:
         history.stop()
     assert history._process.returncode == 0
+
+
+def test_it_logs_as_the_daemon_does(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write(files.journal_folder(tmp_path), play(1)[:5])
+    history = HistoryProcess(tmp_path, log_format="json")
+    history.start()
+    until(lambda: position(tmp_path) == 5)
+    history.stop()
+    said = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert any("history" in line["text"] for line in said)

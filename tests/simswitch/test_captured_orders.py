@@ -314,7 +314,7 @@ def lease_runs_out(lab: Lab) -> None:
     lab.client.send("api hash insert/fsqueue/alive-fsqueue/1")
     assert caller.leg is not None
     lab.client.send(f"api uuid_transfer {caller.leg.uuid} fsqueue-hold XML fsqueue")
-    lab.run(1)
+    lab.run(5)  # the hold looks again after three seconds; when this was captured it did not
 
 
 def blind_transfer(lab: Lab) -> None:

@@ -201,7 +201,7 @@ def test_a_hold_ends_in_the_fallback_when_the_lease_or_the_callers_own_deadline_
     caller = lab.waiting()
     assert caller.leg is not None
     caller.leg.variables["fsqueue_deadline"] = str(int(lab.world.now) + 20)
-    lab.run(31)
+    lab.run(35)
     assert ends(lab) == ["NORMAL_TEMPORARY_FAILURE"]
     assert any(e.get("Event-Subclass") == "fsqueue::fallback" for e in lab.client.events)
 
@@ -320,6 +320,23 @@ def test_a_user_dial_string_rings_the_first_contact_only(lab: Lab) -> None:
     created = lab.until("CHANNEL_HANGUP", seconds=70)
     assert (created["variable_dialed_user"], created["Channel-Presence-ID"]) == ("1001", "1001@lab")
     assert seen(lab, "1001@lab") == ["ringing", "cancelled"]
+
+
+def test_a_contact_with_the_separator_in_it_rings_somebody_else_without_our_variables(lab: Lab) -> None:
+    lab.phone("1001")
+    lab.phone("1002")
+    contact = lab.client.send("api sofia_contact */1001@lab").strip() + ";x=:_:user/1002@lab"
+    lab.client.send(f"bgapi originate {{origination_uuid=m1,fsqueue_owner=fsqueue}}{contact} &park()", "Job-UUID: j")
+    lab.run(1)
+    assert seen(lab, "1002@lab") == ["ringing"]
+    stranger = next(leg for leg in lab.world.legs.values() if leg.uuid != "m1")
+    assert "fsqueue_owner" not in stranger.variables
+
+
+def test_a_name_keeps_the_backslashes_of_sip_and_loses_its_percents_and_dollars(lab: Lab) -> None:
+    lab.world.call(CallerScript(number="5551", name='a "b" %41${x}\t%00c', to="7001"))
+    lab.run(0.01)
+    assert next(iter(lab.world.legs.values())).caller_name == 'a \\"b\\" A%{x} '
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ class Line:
 
     def arrive(self, **event: str) -> None:
         session: Any = SimpleNamespace(post=lambda command, _: self.sent.append(command.decode()))
-        self.arrivals.on_call(session, Event(uuid="u", destination="7001", **event))
+        self.arrivals.on_call(session, Event(destination="7001", **{"uuid": "u", **event}))
 
 
 def test_a_call_goes_to_the_driver_of_its_switch() -> None:
@@ -41,6 +41,16 @@ def test_a_call_that_nobody_can_take_goes_to_the_fallback_and_says_why(up: bool,
     line.arrive(core=core)
     assert line.attended == []
     assert f"fsqueue_refused={why}" in line.sent[0]
+    assert "fsqueue-fallback XML fsqueue" in line.sent[1]
+
+
+def test_a_call_id_as_uuid_is_taken_unless_it_could_be_more_than_a_uuid_in_a_command() -> None:
+    line = Line()
+    line.arrive(core="core-1", uuid="a84b4c76-e66710@[::1]:5060")
+    assert (len(line.attended), line.sent) == (1, [])
+    line.arrive(core="core-1", uuid="x hupall NORMAL_CLEARING")
+    assert len(line.attended) == 1
+    assert "fsqueue_refused=unusable_uuid" in line.sent[0]
     assert "fsqueue-fallback XML fsqueue" in line.sent[1]
 
 

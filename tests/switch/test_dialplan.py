@@ -148,8 +148,16 @@ def test_a_lap_of_unplayable_music_still_lasts_a_second() -> None:
         assert names.index("playback") < names.index("sleep") < names.index("transfer")
 
 
-def test_who_has_no_lease_or_no_time_left_goes_to_the_fallback() -> None:
-    assert actions(render(FACTS), "fsqueue-hold", "anti-action")[-1] == ("transfer", "fsqueue-fallback XML queues")
+@pytest.mark.parametrize("extension", ["fsqueue-hold", "fsqueue-hold-default"])
+def test_who_has_no_lease_or_no_time_left_goes_to_the_fallback_after_a_second_look(extension: str) -> None:
+    first = actions(render(FACTS), extension, "anti-action")
+    assert first[0] == ("set", "playback_timeout_sec=3")
+    assert first[-1] == ("transfer", "fsqueue-hold-again XML queues")
+    assert actions(render(FACTS), "fsqueue-hold-again") == [("transfer", "fsqueue-hold XML queues")]
+    assert actions(render(FACTS), "fsqueue-hold-again", "anti-action")[-1] == (
+        "transfer",
+        "fsqueue-fallback XML queues",
+    )
 
 
 def test_the_fallback_undoes_what_would_fetch_the_caller_back() -> None:

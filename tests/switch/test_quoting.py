@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsqueue.simswitch.dialplan import inline
+from fsqueue.simswitch.originate import places
 from fsqueue.switch import quoting
 from fsqueue.switch.quoting import Unquotable
 
@@ -82,6 +83,12 @@ def test_a_phones_contact_cannot_add_variables_or_endpoints() -> None:
     )
 
 
+def test_a_phones_contact_cannot_begin_another_originate_or_name_another_to() -> None:
+    contact = quoting.contacts("sofia/internal/sip:1001@h;x=:_:_:loopback/9^evil@h")[0]
+    assert contact == "sofia/internal/sip:1001@h;x=:%5F:%5F:loopback/9%5Eevil@h"
+    assert len(places(contact)) == 1
+
+
 @pytest.mark.parametrize(
     ("check", "text"),
     [
@@ -135,6 +142,11 @@ def test_inline_applications_are_told_apart_by_another_mark_where_a_comma_belong
 def test_values_in_braces_must_be_inert(bad: str) -> None:
     with pytest.raises(Unquotable):
         quoting.braces([("x", bad)])
+
+
+def test_no_value_in_braces_begins_another_originate() -> None:
+    with pytest.raises(Unquotable):
+        quoting.braces([("hold_music", "local_stream://a:_:loopback/9")])
 
 
 def test_empty_values_cannot_stand_in_multiset() -> None:

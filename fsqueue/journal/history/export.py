@@ -18,6 +18,8 @@ from fsqueue.journal.history.queries import CallRow
 from fsqueue.journal.words import clean
 
 _PHONE = re.compile(r"\+?[0-9*#]*")
+# Where the reader's own separator is another one, what comes behind it in a text begins a cell too.
+_FORMULA = re.compile(r"(^|[;,|])(\s*[\"']*\s*)(?=[=+@-])")
 _TIMES = ("came", "ended", "unseen_since")
 
 
@@ -63,6 +65,4 @@ def _cell(name: str, value: object, zone: datetime.tzinfo) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
     text = clean(" ".join(value) if isinstance(value, tuple) else str(value))
-    if text.startswith(("=", "+", "-", "@")) and not _PHONE.fullmatch(text):
-        return "'" + text
-    return text
+    return text if _PHONE.fullmatch(text) else _FORMULA.sub(r"\1'\2", text)

@@ -10,6 +10,8 @@ from typing import Any
 import gevent
 from gevent import subprocess
 
+from fsqueue.logs import LogFormat
+
 log = logging.getLogger(__name__)
 
 LONGEST = 60.0
@@ -17,12 +19,15 @@ LONGEST = 60.0
 
 
 class HistoryProcess:
-    """Keeps the history below *state* while the daemon runs. *keep_days* as `following.Follower` has it."""
+    """Keeps the history below *state* while the daemon runs. *keep_days* as `following.Follower` has it.
 
-    def __init__(self, state: Path, keep_days: float = 0.0) -> None:
+    It logs as the daemon does, in *log_format*.
+    """
+
+    def __init__(self, state: Path, keep_days: float = 0.0, log_format: LogFormat = "text") -> None:
         self._command = [
             *(sys.executable, "-m", "fsqueue.journal.history.following"),
-            *(str(state), "--keep-days", f"{keep_days:g}"),
+            *(str(state), "--keep-days", f"{keep_days:g}", "--log-format", log_format),
         ]
         self._process: Any = None
         self._greenlet: Any = None
