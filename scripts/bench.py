@@ -17,6 +17,7 @@ PARTS = {
     "decode": "an event, against greenswitch's own parser",
     "engine": "an offer, as line, members and groups grow",
     "history": "questions to the history, as it grows a hundredfold",
+    "watchers": "an offer's delay while a hundred people watch, and one of them never reads",
 }
 
 
