@@ -163,6 +163,10 @@ class Daemon:
         drivers = self._drivers.items()
         return "; ".join(f"{key}: {'in reach' if one.up else one.trouble or 'connecting'}" for key, one in drivers)
 
+    def switch_troubles(self) -> dict[str, str]:
+        """Return what keeps each switch that is out of reach out of it, as far as it is known."""
+        return {key: one.trouble for key, one in self._drivers.items() if one.trouble and not one.up}
+
     def _known(self, key: str) -> bool:
         switch = self.owner.engine.state.switches.get(key)
         return switch is not None and switch.known

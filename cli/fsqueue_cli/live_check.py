@@ -44,7 +44,10 @@ def check(status: Status, thresholds: Thresholds) -> tuple[Verdict, str]:
     found = _Found()
     for switch in status.switches:
         if not switch.up:
-            found.add(Verdict.CRITICAL, f"switch {switch.id} is out of reach")
+            why = f": {switch.trouble}" if switch.trouble else ""
+            found.add(Verdict.CRITICAL, f"switch {switch.id} is out of reach{why}")
+    for trouble in status.trouble:
+        found.add(Verdict.CRITICAL, trouble)
     for group in status.groups:
         _nobody(found, group, status.t, thresholds.nobody)
     longest = max((status.t - g.longest_since for g in status.groups if g.longest_since is not None), default=0.0)

@@ -32,8 +32,12 @@ def headline(status: Status) -> Text:
     for switch in status.switches:
         word, style = ("in reach", "green") if switch.up else ("OUT OF REACH", "bold red")
         text.append(f" · {clean(switch.id)} ", style="not bold").append(word, style=style)
+        if switch.trouble:
+            text.append(f": {clean(switch.trouble)}", style="red")
     if not status.switches:
         text.append(" · no switch is known yet", style="bold red")
+    for line in status.trouble:
+        text.append("\n").append(clean(line), style="bold white on red")
     return text.append("\n").append(today(status.today), style="not bold")
 
 

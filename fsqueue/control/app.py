@@ -24,6 +24,7 @@ from fsqueue.control.endpoints import (
     respond,
 )
 from fsqueue.control.handlers import Desk, RefusedError, begin_watch, refuse
+from fsqueue.control.kept import Kept
 from fsqueue.control.metrics import CONTENT_TYPE
 from fsqueue.control.openapi import document
 from fsqueue.control.protocol import MAX_BODY, EventQuery, Notice, Problem
@@ -57,13 +58,16 @@ class Peer:
 class Control:
     """The application for one desk. `end` lets its streams end."""
 
-    def __init__(self, desk: Desk, heartbeat: float = HEARTBEAT, max_watchers: int = MAX_WATCHERS) -> None:
-        """Serve *desk*; *heartbeat* in seconds."""
+    def __init__(
+        self, desk: Desk, heartbeat: float = HEARTBEAT, max_watchers: int = MAX_WATCHERS, kept: Kept | None = None
+    ) -> None:
+        """Serve *desk*; *heartbeat* in seconds, *kept* keeps answers about the moment."""
         self._desk = desk
         self._heartbeat = heartbeat
         self._max_watchers = max_watchers
         self._ending = False
         self._wakes: dict[int, Event] = {}
+        self._kept = kept or Kept()
 
     def application(self, tokens: Tokens | None = None) -> falcon.App[Any, Any]:
         """Return the WSGI application; with *tokens* each request has to carry one."""
@@ -98,16 +102,35 @@ class Control:
                 return
             who: Peer = req.context.who
             request = Request(id=named.get("id", ""), query=query, body=body, by=who.name, trusted=who.trusted)
-            _say(resp, respond(endpoint, self._desk, request))
+            if endpoint.of_now and not body:
+                self._say_of_now(resp, endpoint, request)
+                return
+            try:
+                _say(resp, respond(endpoint, self._desk, request))
+            finally:
+                if endpoint.changes:
+                    self._kept.forget()
 
         return on_request
+
+    def _say_of_now(self, resp: falcon.Response, endpoint: Endpoint, request: Request) -> None:
+        def made() -> bytes:
+            answer = respond(endpoint, self._desk, request)
+            if answer.status != 200:
+                raise _NotKeptError(answer)
+            return encode(answer.content)
+
+        try:
+            resp.data = self._kept.get((endpoint.path, *sorted(request.query.items())), made)
+        except _NotKeptError as error:
+            _say(resp, error.answer)
 
     def _document(self, _req: falcon.Request, resp: falcon.Response) -> None:
         resp.data = document(self._desk.version)
 
     def _metrics(self, _req: falcon.Request, resp: falcon.Response) -> None:
         resp.content_type = CONTENT_TYPE
-        resp.data = self._desk.metrics()
+        resp.data = self._kept.get(METRICS_PATH, self._desk.metrics)
 
     # --- the stream ---------------------------------------------------------------------------------------------------
 
@@ -123,7 +146,11 @@ class Control:
             return
         wake = Event()
         watch = Watch(query, wake.set)
-        past = begin_watch(self._desk, watch)
+        try:
+            past = begin_watch(self._desk, watch)
+        except RefusedError as error:
+            _say(resp, problem(error.problem))
+            return
         self._wakes[id(watch)] = wake
         resp.content_type = "application/x-ndjson"
         resp.set_header("Cache-Control", "no-store")
@@ -152,6 +179,14 @@ class Control:
 
     def _notice(self, kind: Any, seq: int, text: str = "") -> bytes:
         return wire_line(Notice(notice=kind, t=self._desk.picture().t, seq=seq, text=text))
+
+
+class _NotKeptError(Exception):
+    """An answer that is for who asked alone: a refusal."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
 
 
 class _Lines:

@@ -18,7 +18,8 @@ from fsqueue.config.model import Configuration
 from fsqueue.config.reading import Loaded, load
 from fsqueue.control.board import Board
 from fsqueue.control.handlers import GroupFacts, Order
-from fsqueue.control.metrics import Health, Metrics
+from fsqueue.control.health import Health, troubles
+from fsqueue.control.metrics import Metrics
 from fsqueue.control.protocol import Problem, Reloaded, RunningFile
 from fsqueue.engine.messages import Record, Renamed
 from fsqueue.engine.state import Queue
@@ -44,6 +45,9 @@ class Parts(Protocol):
     owner: Owner
     journal: Journal
     clock: Clock
+
+    def switch_troubles(self) -> Mapping[str, str]:
+        """Return what keeps each switch that is out of reach out of it."""
 
     def reconfigure(self, configuration: Configuration, renamed: tuple[Renamed, ...] = ()) -> None:
         """Take over a checked configuration; what is in *renamed* is the same thing under another id."""
@@ -82,6 +86,14 @@ class DaemonDesk:
             name: GroupFacts(service_level=queue.group.service_level, nobody_since=_nobody_since(queue))
             for name, queue in queues.items()
         }
+
+    def troubles(self) -> tuple[str, ...]:
+        """Return what is wrong with the daemon itself, one line each."""
+        return troubles(self._health())
+
+    def switch_troubles(self) -> Mapping[str, str]:
+        """Return what keeps each switch that is out of reach out of it."""
+        return self._daemon.switch_troubles()
 
     def order(self, given: Order) -> bool:
         """Hand *given* to the engine; return whether it was handled, and the board told, in time."""
@@ -157,7 +169,9 @@ class DaemonDesk:
             version=self.version,
             journal_trouble=journal.in_trouble,
             journal_seq=journal.next_seq - 1,
+            journal_lost=journal.lost,
             held_up=time.monotonic() - progress if progress else 0.0,
+            watchers=self.board.watchers,
         )
 
     def _service_level(self, group: str) -> float:

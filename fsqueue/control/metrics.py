@@ -9,7 +9,6 @@ from __future__ import annotations
 import bisect
 from collections.abc import Callable, Iterator
 
-import msgspec
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -22,10 +21,11 @@ from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as CONT
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector
 
+from fsqueue.control.health import Health
 from fsqueue.engine.messages import ANSWERED, CallEnded, CallOpened, ConfigTaken, Offered, OfferOver, Record, Talking
 from fsqueue.engine.view import Picture
 
-__all__ = ["CONTENT_TYPE", "Health", "Metrics"]
+__all__ = ["CONTENT_TYPE", "Metrics"]
 
 WAITS = (5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0, 600.0, 1200.0, 3600.0)
 TALKS = (10.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0)
@@ -35,18 +35,6 @@ STATES = (
     "available", "ringing", "talking", "on another call", "wrap-up", "resting", "paused", "logged out", "offline",
 )  # fmt: skip
 """What members are shown to do; each is told also when nobody does it, or an alert on it would never end."""
-
-
-class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """How the daemon itself does."""
-
-    version: str
-    journal_trouble: bool
-    """The disk fails or hangs, and records are kept in memory."""
-    journal_seq: int
-    """The number of the last record."""
-    held_up: float
-    """Seconds since the owner's loop went round last; above 1 it is late."""
 
 
 class _Buckets:

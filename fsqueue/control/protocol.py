@@ -167,6 +167,12 @@ class GroupStatus(GroupView, frozen=True, kw_only=True):
     today: Figures
 
 
+class SwitchStatus(SwitchView, frozen=True, kw_only=True):
+    """A switch, and what keeps it out of reach, as far as that is known."""
+
+    trouble: str = ""
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Everything at one moment."""
 
@@ -174,12 +180,14 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     seq: int
     """Number of the newest event that is in it: a stream asked for what comes after it misses nothing."""
-    switches: tuple[SwitchView, ...]
+    switches: tuple[SwitchStatus, ...]
     groups: tuple[GroupStatus, ...]
     members: tuple[MemberView, ...]
     calls: tuple[CallView, ...]
     today: Figures
     """Of all groups, or of the one asked for."""
+    trouble: tuple[str, ...] = ()
+    """What is wrong with the daemon itself, one line each: a disk that takes no records, rules that stand still."""
 
 
 class EventHead(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="event"):

@@ -14,6 +14,7 @@ from gevent.pool import Pool
 
 from fsqueue.control.app import HEARTBEAT, PEER, Control, Peer
 from fsqueue.control.handlers import Desk
+from fsqueue.control.kept import Kept
 from fsqueue.control.protocol import Problem
 from fsqueue.control.settings import ControlSettings
 from fsqueue.control.sockets import UnixListener, listen_tcp
@@ -44,13 +45,19 @@ class ControlServer:
     """The control API of one daemon, from `start` to `stop`."""
 
     def __init__(
-        self, desk: Desk, settings: ControlSettings, *, patience: float = PATIENCE, heartbeat: float = HEARTBEAT
+        self,
+        desk: Desk,
+        settings: ControlSettings,
+        *,
+        patience: float = PATIENCE,
+        heartbeat: float = HEARTBEAT,
+        kept: Kept | None = None,
     ) -> None:
-        """Be about to serve *desk*; *patience* and *heartbeat* in seconds."""
+        """Be about to serve *desk*; *patience* and *heartbeat* in seconds, *kept* keeps answers about the moment."""
         self._desk = desk
         self._settings = settings
         self._patience = patience
-        self._control = Control(desk, heartbeat)
+        self._control = Control(desk, heartbeat, kept=kept)
         self._unix = UnixListener(settings.socket, settings.group)
         self._servers: list[_Server] = []
         self._digesting: Any = None

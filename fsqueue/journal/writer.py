@@ -96,6 +96,8 @@ class Journal:
         """Not in the journal yet."""
         self._lost = 0
         """Records since the trouble began."""
+        self._lost_before = 0
+        """Records lost in earlier troubles of this run."""
         self._trouble = False
         self._recovers_at: int | None = None
         """The number that has to be written for the trouble to be over; None while nothing gets through."""
@@ -119,6 +121,11 @@ class Journal:
     def in_trouble(self) -> bool:
         """Whether the disk fails or hangs; calls go on meanwhile."""
         return self._trouble
+
+    @property
+    def lost(self) -> int:
+        """Return how many records this run could not keep: the disk took none, and the memory for them was full."""
+        return self._lost_before + self._lost
 
     def append(self, records: Sequence[Record], t: float, then: Then) -> None:
         """Write *records* with the time *t* (epoch seconds), and call *then* when they are written.
@@ -255,6 +262,7 @@ class Journal:
             self._recovers_at = self._handed
         if report.last >= self._recovers_at:
             lost, self._lost = self._lost, 0
+            self._lost_before += lost
             self._trouble, self._recovers_at = False, None
             what = f"{lost} records were lost" if lost else "nothing was lost"
             self._tell(self._on_recovered, f"the journal is written again under {self.directory}; {what}")

@@ -153,6 +153,22 @@ def test_a_switch_out_of_reach_is_critical(shell: Shell, daemon: LiveDaemon) -> 
     assert (result.exit_code, "switch main is out of reach" in result.stdout) == (2, True)
 
 
+def test_a_disk_that_takes_no_records_is_critical_and_seen_in_status(shell: Shell, daemon: LiveDaemon) -> None:
+    daemon.do(lambda desk: setattr(desk, "ills", ("the disk takes no records; look at df",)))
+    result = shell.run("status --check")
+    assert (result.exit_code, "the disk takes no records" in result.stdout) == (2, True)
+    assert "the disk takes no records" in shell.run("status").stdout
+
+
+def test_what_keeps_a_switch_away_is_said_wherever_it_is_shown(shell: Shell, daemon: LiveDaemon) -> None:
+    from fsqueue.engine.messages import SwitchDown
+
+    daemon.do(lambda desk: desk.put(SwitchDown("main")))
+    daemon.do(lambda desk: desk.switch_ills.update(main="the password is refused"))
+    assert "main OUT OF REACH: the password is refused" in shell.run("status").stdout
+    assert "main is out of reach: the password is refused" in shell.run("status --check").stdout
+
+
 def test_no_daemon_is_critical_and_an_unknown_group_unknown(shell: Shell) -> None:
     result = shell.run("status --check")
     assert (result.exit_code, len(result.stdout.splitlines())) == (2, 1)

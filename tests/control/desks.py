@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TypeVar
 
 from fsqueue.control.board import Board
 from fsqueue.control.handlers import GroupFacts, Order
-from fsqueue.control.metrics import Health, Metrics
+from fsqueue.control.health import Health
+from fsqueue.control.kept import Kept
+from fsqueue.control.metrics import Metrics
 from fsqueue.control.protocol import Problem, Reloaded, RunningFile
 from fsqueue.engine.engine import Engine
 from fsqueue.engine.messages import (
@@ -50,6 +52,13 @@ PLAN = Plan(
 )
 
 
+class NeverKept(Kept):
+    """Keeps no answer: what a test does to a desk behind the server's back is seen at once."""
+
+    def get(self, _question: Hashable, make: Callable[[], bytes]) -> bytes:
+        return make()
+
+
 class FakeDesk:
     """Feed it inputs with `put`; `held_up` makes it a daemon that doesn't handle orders in time."""
 
@@ -60,6 +69,8 @@ class FakeDesk:
         self.engine = Engine(plan)
         self.board = Board(1, lambda group: plan.groups[group].service_level if group in plan.groups else 0.0)
         self.held_up = False
+        self.ills: tuple[str, ...] = ()
+        self.switch_ills: dict[str, str] = {}
         self.orders: list[Order] = []
         self.renamed: tuple[Renamed, ...] = ()
         self.reloads: Reloaded | Problem = Reloaded(done="taken over")
@@ -118,6 +129,12 @@ class FakeDesk:
             )
             for name, queue in queues.items()
         }
+
+    def troubles(self) -> tuple[str, ...]:
+        return self.ills
+
+    def switch_troubles(self) -> Mapping[str, str]:
+        return self.switch_ills
 
     def order(self, given: Order) -> bool:
         self.orders.append(given)

@@ -51,6 +51,9 @@ class Daemon:
         self.taken.append((configuration, renamed))
         self.owner.put([Configure(to_plan(configuration), renamed)])
 
+    def switch_troubles(self) -> dict[str, str]:
+        return {"main": "connection refused"}
+
     def start(self) -> None:
         self._greenlet = gevent.spawn(self.owner.run)
 

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from fsqueue.control.metrics import STATES, Health, Metrics
+from fsqueue.control.health import Health
+from fsqueue.control.metrics import STATES, Metrics
 from fsqueue.engine import roster
 from fsqueue.engine.messages import ANSWERED, CallEnded, Caller, CallOpened, Offered, OfferOver, Talking
 from fsqueue.engine.view import CallView, GroupView, MemberView, Picture, SwitchView
