@@ -36,9 +36,13 @@ FRAME = 0.25
 @click.command(cls=Verb, exits=(Exit.DAEMON_UNREACHABLE,))
 @click.argument("group", required=False, shell_complete=completion.names("groups"))
 @click.option("--sort", type=click.Choice(["wait", "group", "state"]), default="wait", show_default=True, help="Order.")
+@click.option("--find", default="", metavar="TEXT", help="Only what has this in its name, number or id.")
 @click.option("--socket", metavar="PATH", help="The daemon's control socket [$FSQUEUE_SOCKET, /run/fsqueue/…].")
-def top(group: str | None, sort: str, socket: str | None) -> None:
-    """Show who waits, what members do and how today goes, live. It stays when the daemon is restarted; q quits.
+def top(group: str | None, sort: str, find: str, socket: str | None) -> None:
+    """Show who waits, what members do and how today goes, live. It stays when the daemon is restarted.
+
+    Keys: s another order; g the next group, a all; / shows only what has a text in its name, number or id (a member, a caller, a
+    state); q quits.
 
     Example: fsqueue top
     """
@@ -48,7 +52,7 @@ def top(group: str | None, sort: str, socket: str | None) -> None:
 
     if not sys.stdout.isatty():
         raise FailedError("top needs a terminal; fsqueue status --json is for programs")
-    _run(Client(control_socket(socket)), View(sort=sort, group=group or ""))
+    _run(Client(control_socket(socket)), View(sort=sort, group=group or "", find=find))
 
 
 def _run(client: Client, view: View) -> None:

@@ -28,6 +28,7 @@ from fsqueue.control.protocol import (
     MemberDetail,
     MemberDone,
     Members,
+    MemberStatus,
     MoveOrder,
     Notice,
     Problem,
@@ -149,7 +150,7 @@ def status(desk: Desk, query: StatusQuery) -> Status:
     picture = desk.picture()
     groups = _groups(desk, picture)
     today = desk.board.today(picture.t)
-    members, calls = picture.members, _in_order(picture)
+    members, calls = _members(desk, picture), _in_order(picture)
     if query.group:
         group = _group(groups, query.group)
         groups, today = {group.id: group}, group.today
@@ -178,7 +179,7 @@ def group(desk: Desk, name: str) -> GroupDetail:
     """Return one group with its members and calls."""
     picture = desk.picture()
     found = _group(_groups(desk, picture), name)
-    members = {member.id: member for member in picture.members}
+    members = {member.id: member for member in _members(desk, picture)}
     return GroupDetail(
         t=picture.t,
         group=found,
@@ -190,14 +191,16 @@ def group(desk: Desk, name: str) -> GroupDetail:
 def members(desk: Desk) -> Members:
     """Return all members."""
     picture = desk.picture()
-    return Members(t=picture.t, members=picture.members)
+    return Members(t=picture.t, members=_members(desk, picture))
 
 
 def member(desk: Desk, name: str) -> MemberDetail:
     """Return one member, and what happened to him last."""
     picture = desk.picture()
     found = _member(picture, name)
-    return MemberDetail(t=picture.t, member=found, events=desk.board.past(EventQuery(member=name, last=MEMBER_EVENTS)))
+    return MemberDetail(
+        t=picture.t, member=_with_duty(desk, found), events=desk.board.past(EventQuery(member=name, last=MEMBER_EVENTS))
+    )
 
 
 def calls(desk: Desk) -> Calls:
@@ -273,7 +276,7 @@ def duty(desk: Desk, name: str, order: DutyOrder, by: str) -> MemberDone:
         raise refuse("refused", f"{name} is {after.state} all the same", "somebody else changed it; try again")
     done = {"in": "logged in", "out": "logged out", "paused": "paused"}[order.duty]
     later = "" if after.state not in ("talking", "ringing") else "; it counts after the call he has"
-    return MemberDone(done=f"{name} is {done}{later}", member=after)
+    return MemberDone(done=f"{name} is {done}{later}", member=_with_duty(desk, after))
 
 
 def move(desk: Desk, name: str, order: MoveOrder, by: str) -> CallDone:
@@ -376,6 +379,15 @@ def _group_status(desk: Desk, view: GroupView, facts: Mapping[str, GroupFacts], 
         nobody_since=known.nobody_since,
         today=desk.board.today_of(view.id, now),
     )
+
+
+def _members(desk: Desk, picture: Picture) -> tuple[MemberStatus, ...]:
+    return tuple(_with_duty(desk, member) for member in picture.members)
+
+
+def _with_duty(desk: Desk, member: MemberView) -> MemberStatus:
+    fields = {name: getattr(member, name) for name in MemberView.__struct_fields__}
+    return MemberStatus(**fields, duty_since=desk.board.duty_since(member.id, member.duty))
 
 
 def _group(found: Mapping[str, _Group], name: str) -> _Group:

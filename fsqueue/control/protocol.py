@@ -173,6 +173,13 @@ class SwitchStatus(SwitchView, frozen=True, kw_only=True):
     trouble: str = ""
 
 
+class MemberStatus(MemberView, frozen=True, kw_only=True):
+    """A member, and since when he has been logged out or paused, or back again."""
+
+    duty_since: float | None = None
+    """Epoch seconds; None where that is longer ago than what the daemon has read of its journal."""
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Everything at one moment."""
 
@@ -182,7 +189,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Number of the newest event that is in it: a stream asked for what comes after it misses nothing."""
     switches: tuple[SwitchStatus, ...]
     groups: tuple[GroupStatus, ...]
-    members: tuple[MemberView, ...]
+    members: tuple[MemberStatus, ...]
     calls: tuple[CallView, ...]
     today: Figures
     """Of all groups, or of the one asked for."""
@@ -242,7 +249,7 @@ class GroupDetail(msgspec.Struct, frozen=True, kw_only=True):
 
     t: float
     group: GroupStatus
-    members: tuple[MemberView, ...]
+    members: tuple[MemberStatus, ...]
     calls: tuple[CallView, ...]
 
 
@@ -250,14 +257,14 @@ class Members(msgspec.Struct, frozen=True, kw_only=True):
     """All members."""
 
     t: float
-    members: tuple[MemberView, ...]
+    members: tuple[MemberStatus, ...]
 
 
 class MemberDetail(msgspec.Struct, frozen=True, kw_only=True):
     """One member, and what happened to him last."""
 
     t: float
-    member: MemberView
+    member: MemberStatus
     events: tuple[Event, ...]
 
 
@@ -314,7 +321,7 @@ class MemberDone(msgspec.Struct, frozen=True, kw_only=True):
     """A change was made; the member as he is after it."""
 
     done: str
-    member: MemberView
+    member: MemberStatus
 
 
 class CallDone(msgspec.Struct, frozen=True, kw_only=True):

@@ -107,7 +107,7 @@ def arrive(call: str) -> Arrived:
 def test_an_order_is_confirmed_when_its_records_are_on_the_board(place: Place) -> None:
     desk = place.start()
     assert desk.order(Duty("anna", "paused", "lunch", "kate"))
-    assert [e.words for e in desk.board.past(EventQuery(member="anna"))] == ["anna: paused, paused; lunch; by kate"]
+    assert [e.words for e in desk.board.past(EventQuery(member="anna"))] == ["anna: paused, lunch; by kate"]
     assert desk.picture().members[0].duty == "paused"
 
 
