@@ -26,18 +26,11 @@ import pytest
 from gevent import subprocess
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from fsqueue import demo as demo_module
 from fsqueue.config.model import identity
-from fsqueue.config.reading import Loaded
 from fsqueue.control.client import Client
-from fsqueue.control.desk import DaemonDesk
 from fsqueue.control.protocol import HistoryCalls, MissedCalls, Status
-from fsqueue.control.server import ControlServer
-from fsqueue.control.settings import ControlSettings
-from fsqueue.daemon import Daemon
 from fsqueue.demo import Demo, Settings
 from fsqueue.engine.messages import ANSWERED
-from fsqueue.journal.history.process import HistoryProcess
 from fsqueue.journal.history.queries import CallRow
 from fsqueue.simswitch.people import Sighting
 
@@ -52,28 +45,6 @@ SPEED = 20.0
 COMMAND = (sys.executable, "-c", "from fsqueue_cli.main import main; main()")
 
 
-class WholeDaemon(Daemon):
-    """The daemon as `fsqueue run` has it: with control and history."""
-
-    def start(self) -> None:
-        text = Loaded(path=self.state / "fsqueue.toml", text="", configuration=self.configuration, problems=())
-        desk = DaemonDesk(self, text)
-        super().start()
-        self.control = ControlServer(desk, ControlSettings(socket=self.socket))
-        self.control.start()
-        self.history = HistoryProcess(self.state)
-        self.history.start()
-
-    @property
-    def socket(self) -> Path:
-        return self.state / "control.sock"
-
-    def stop(self) -> None:
-        self.control.stop()
-        super().stop()
-        self.history.stop()
-
-
 @pytest.fixture
 def noon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Have it be about noon: "today" must not end in the middle of a run that takes half an hour of the callers' time."""
@@ -84,16 +55,13 @@ def noon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-def test_status_missed_report_api_and_the_phones_themselves_count_the_same(
-    noon: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(demo_module, "Daemon", WholeDaemon)
+def test_status_missed_report_api_and_the_phones_themselves_count_the_same(noon: None) -> None:
     demo = Demo(Settings(calls=CALLERS, phones=40, speed=SPEED))
     demo.start()
-    daemon = demo.daemon
-    assert isinstance(daemon, WholeDaemon)
-    client = Client(daemon.socket)
-    stream = EndsOfStream(daemon.socket)
+    assert demo.daemon is not None
+    configuration = demo.daemon.configuration
+    client = Client(demo.socket)
+    stream = EndsOfStream(demo.socket)
     try:
         until(lambda: demo.over, demo.limit())
         until(lambda: ended_in_history(client) == len(demo.ended), 60.0)
@@ -102,9 +70,9 @@ def test_status_missed_report_api_and_the_phones_themselves_count_the_same(
         counted = check_each(client, seen)
         assert len(counted) >= CALLS
         answered_by = [phone for phone in counted.values() if phone]
-        check_totals(daemon, client, len(counted), len(answered_by))
-        members = {identity(m, None): key for key, m in daemon.configuration.members.items()}
-        check_members(daemon, Counter(members[phone] for phone in answered_by if phone in members))
+        check_totals(demo, client, len(counted), len(answered_by))
+        members = {identity(m, None): key for key, m in configuration.members.items()}
+        check_members(demo, Counter(members[phone] for phone in answered_by if phone in members))
         until(lambda: sum(stream.reasons.values()) == len(counted), 60.0)
         assert stream.reasons == Counter(history_of(client)[number].reason for number in counted)
     finally:
@@ -199,30 +167,30 @@ def check_each(client: Client, seen: dict[str, Saw]) -> dict[str, str]:
     return {number: seen[number].last for number in history}
 
 
-def command_text(daemon: WholeDaemon, *words: str) -> str:
+def command_text(demo: Demo, *words: str) -> str:
     given = subprocess.run([*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
     return str(given.stdout.decode())
 
 
-def command(daemon: WholeDaemon, *words: str) -> Any:
-    return json.loads(command_text(daemon, *words, "--json"))
+def command(demo: Demo, *words: str) -> Any:
+    return json.loads(command_text(demo, *words, "--json"))
 
 
-def report(daemon: WholeDaemon, by: str) -> Any:
-    return command(daemon, "report", "--by", by, "--state", str(daemon.state), "--until", "2099-01-01")
+def report(demo: Demo, by: str) -> Any:
+    return command(demo, "report", "--by", by, "--state", str(demo.state), "--until", "2099-01-01")
 
 
-def check_totals(daemon: WholeDaemon, client: Client, calls: int, answered: int) -> None:
+def check_totals(demo: Demo, client: Client, calls: int, answered: int) -> None:
     """Everybody counts *calls*, of which *answered* were, and the reasons and groups are the same everywhere."""
     today = in_thread(client.get, Status, "status").today
     assert (today.calls, today.answered, today.missed) == (calls, answered, calls - answered)
     missed_by_reason = {reason: n for reason, n in today.by_reason.items() if reason not in ANSWERED}
 
-    shown = command(daemon, "status", "--socket", str(daemon.socket))
+    shown = command(demo, "status", "--socket", str(demo.socket))
     assert shown["today"]["by_reason"] == today.by_reason
     groups = {group["id"]: (group["today"]["answered"], group["today"]["missed"]) for group in shown["groups"]}
 
-    given = command(daemon, "missed", "list", "--state", str(daemon.state), "--until", "2099-01-01", "--limit", "0")
+    given = command(demo, "missed", "list", "--state", str(demo.state), "--until", "2099-01-01", "--limit", "0")
     assert Counter(row["reason"] for row in given["missed"]) == missed_by_reason
     told = in_thread(client.get, MissedCalls, "missed", query={"limit": "2000"})
     assert [row.id for row in told.missed] == [row["id"] for row in given["missed"]]
@@ -230,15 +198,15 @@ def check_totals(daemon: WholeDaemon, client: Client, calls: int, answered: int)
     rows = in_thread(client.get, HistoryCalls, "history", "calls", query={"limit": "2000"}).calls
     assert Counter(row.reason for row in rows) == today.by_reason
 
-    exported = command_text(daemon, "history", "export", "--state", str(daemon.state), "--until", "2099-01-01")
+    exported = command_text(demo, "history", "export", "--state", str(demo.state), "--until", "2099-01-01")
     assert Counter(row["reason"] for row in csv.DictReader(io.StringIO(exported))) == today.by_reason
 
     for by in ("number", "hour", "day"):
-        laid_out = report(daemon, by)["calls"]
+        laid_out = report(demo, by)["calls"]
         assert (laid_out["total"]["answered"], laid_out["total"]["missed"]) == (answered, calls - answered)
         assert sum(row["answered"] + row["missed"] for row in laid_out["rows"]) == calls
 
-    by_group = report(daemon, "group")["calls"]
+    by_group = report(demo, "group")["calls"]
     total = by_group["total"]
     assert (total["offered"], total["answered"], total["missed"]) == (calls, answered, calls - answered)
     assert total["missed_by_reason"] == missed_by_reason
@@ -260,7 +228,7 @@ def ends_in_metrics(client: Client) -> dict[str, int]:
     return {reason: n for reason, n in found.items() if n}
 
 
-def check_members(daemon: WholeDaemon, answered: Counter[str]) -> None:
+def check_members(demo: Demo, answered: Counter[str]) -> None:
     """The report gives each member the calls that his phone had."""
-    rows = report(daemon, "member")["members"]["rows"]
+    rows = report(demo, "member")["members"]["rows"]
     assert {row["key"]: row["answered"] for row in rows if row["answered"]} == dict(answered)

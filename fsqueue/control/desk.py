@@ -26,7 +26,8 @@ from fsqueue.engine.state import Queue
 from fsqueue.engine.view import Picture, SwitchView, picture
 from fsqueue.journal import segments
 from fsqueue.journal.entries import Entry
-from fsqueue.journal.history import files
+from fsqueue.journal.history import files, projection
+from fsqueue.journal.history.files import NoHistoryError
 from fsqueue.journal.writer import Journal
 from fsqueue.owner import Owner
 
@@ -62,7 +63,8 @@ class DaemonDesk:
         self._loaded = loaded
         self.version = version("fsqueue")
         self.board = Board(daemon.journal.next_seq, self._service_level)
-        self._metrics = Metrics(self.picture, self._health, self._service_level)
+        self._behind: int | None = None
+        self._metrics = Metrics(self.picture, self._health, self._service_level, self._nobody_since)
         daemon.owner.observe(self.board.observe)
         daemon.owner.observe(self._metrics.observe)
 
@@ -161,6 +163,11 @@ class DaemonDesk:
 
     def metrics(self) -> bytes:
         """Return the figures since the daemon's start, and those of this moment."""
+        written = self._daemon.journal.next_seq - 1
+        try:
+            self._behind = max(0, written - self.consult(projection.position))
+        except (NoHistoryError, sqlite3.Error):
+            self._behind = None
         return self._metrics.text()
 
     def _health(self) -> Health:
@@ -172,7 +179,11 @@ class DaemonDesk:
             journal_lost=journal.lost,
             held_up=time.monotonic() - progress if progress else 0.0,
             watchers=self.board.watchers,
+            history_behind=self._behind,
         )
+
+    def _nobody_since(self) -> Mapping[str, float | None]:
+        return {name: facts.nobody_since for name, facts in self.group_facts().items()}
 
     def _service_level(self, group: str) -> float:
         queue = self._daemon.owner.engine.state.queues.get(group)

@@ -22,6 +22,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since the owner's loop went round last; above 1 it is late."""
     watchers: int = 0
     """Who follow the stream of events."""
+    history_behind: int | None = None
+    """Records that the history doesn't have yet; None where it isn't known, or no history can be read."""
 
 
 def troubles(health: Health) -> tuple[str, ...]:

@@ -80,7 +80,7 @@ class FakeDesk:
         self._history: sqlite3.Connection | None = None
         self._projected = 0
         health = Health(version="0.0.0", journal_trouble=False, journal_seq=0, held_up=0.0)
-        self._metrics = Metrics(self.picture, lambda: health, lambda _: 10.0)
+        self._metrics = Metrics(self.picture, lambda: health, lambda _: 10.0, self._nobody_since)
         self.put(Configure(plan), *(Reach("main", member, True) for member in reachable))
         self.put(Snapshot(switch="main", core="c1"))
 
@@ -93,6 +93,9 @@ class FakeDesk:
             self.journal.append(decode(encode(len(self.journal) + 1, self.now, record)))
             self.board.observe(record, self.now)
             self._metrics.observe(record, self.now)
+
+    def _nobody_since(self) -> dict[str, float | None]:
+        return {name: facts.nobody_since for name, facts in self.group_facts().items()}
 
     # --- what callers and phones do ---
 
