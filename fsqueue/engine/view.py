@@ -158,7 +158,7 @@ def _call(s: State, call: Call, position: int) -> CallView:
         number=call.number,
         dialled=call.dialled,
         group=call.group,
-        position=position if call.state == "waiting" else 0,
+        position=position,
         joined=call.joined,
         entered=call.entered,
         limit=call.limit,
