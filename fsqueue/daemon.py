@@ -336,4 +336,5 @@ def _offer_control(desk: DaemonDesk, settings: ControlSettings) -> ControlServer
     except ControlError as error:
         log.error("%s; calls are taken, but fsqueue status and its like can't reach this daemon", error)
         return None
+    desk.also_reload(server.reload_tokens)
     return server

@@ -53,6 +53,8 @@ class Peer:
 
     name: str = ""
     trusted: bool = False
+    stays: Callable[[], bool] = lambda: True
+    """Whether what let him in still would."""
 
 
 class Control:
@@ -90,6 +92,11 @@ class Control:
     def end(self) -> None:
         """Have every stream say that it ends, and end."""
         self._ending = True
+        for wake in self._wakes.values():
+            wake.set()
+
+    def look_again(self) -> None:
+        """Have every stream look whether its reader may still have it."""
         for wake in self._wakes.values():
             wake.set()
 
@@ -154,13 +161,14 @@ class Control:
         self._wakes[id(watch)] = wake
         resp.content_type = "application/x-ndjson"
         resp.set_header("Cache-Control", "no-store")
-        resp.stream = _Lines(self._lines(watch, wake, past), lambda: self._forget(watch))
+        who: Peer = req.context.who
+        resp.stream = _Lines(self._lines(watch, wake, past, who), lambda: self._forget(watch))
 
     def _forget(self, watch: Watch) -> None:
         self._desk.board.unwatch(watch)
         self._wakes.pop(id(watch), None)
 
-    def _lines(self, watch: Watch, wake: Event, past: bytes) -> Iterator[bytes]:
+    def _lines(self, watch: Watch, wake: Event, past: bytes, who: Peer) -> Iterator[bytes]:
         """Yield what there is to send, as it comes; the last line says why there are no more."""
         yield past + self._notice("heartbeat", watch.seq)
         while not (self._ending or watch.dropped):
@@ -168,6 +176,9 @@ class Control:
                 yield self._notice("heartbeat", watch.seq)
                 continue
             gevent.sleep(GATHER)
+            if not who.stays():
+                yield self._notice("ending", watch.sent, "the token by which you came is not known any more")
+                return
             wake.clear()
             data = watch.take()
             if data:
@@ -226,7 +237,8 @@ class _Door:
             )
         if req.method not in ("GET", "HEAD", "OPTIONS") and not token.full:
             raise _refuse("forbidden", f"the token of {token.name} only reads", "use one that may change things")
-        req.context.who = Peer(token.name)
+        tokens = self._tokens
+        req.context.who = Peer(token.name, stays=lambda: token in tokens)
 
 
 class _ProblemError(falcon.HTTPError):

@@ -16,6 +16,7 @@ from gevent.event import Event
 from fsqueue.clock import Clock
 from fsqueue.config.model import Configuration
 from fsqueue.config.reading import Loaded, load
+from fsqueue.config.starting import as_started, waiting_for_a_start
 from fsqueue.control.board import Board
 from fsqueue.control.handlers import GroupFacts, Order
 from fsqueue.control.health import Health, troubles
@@ -61,6 +62,8 @@ class DaemonDesk:
         """Serve *daemon*, which runs what was *loaded*."""
         self._daemon = daemon
         self._loaded = loaded
+        self._started = loaded.configuration
+        self._also: list[Callable[[], tuple[str, ...]]] = []
         self.version = version("fsqueue")
         self.board = Board(daemon.journal.next_seq, self._service_level)
         self._behind: int | None = None
@@ -122,6 +125,10 @@ class DaemonDesk:
         self._daemon.journal.append((), self._daemon.clock(), told.set)
         return told.wait(max(0.0, end - time.monotonic()))
 
+    def also_reload(self, hook: Callable[[], tuple[str, ...]]) -> None:
+        """Have *hook* called with every reload that was taken over; what it returns are warnings."""
+        self._also.append(hook)
+
     def reload(self, renamed: tuple[Renamed, ...] = ()) -> Reloaded | Problem:
         """Read the configuration again and take it over; with errors the one that runs stays."""
         # In a thread: parsing a large file takes longer than a caller should wait for anything.
@@ -136,8 +143,16 @@ class DaemonDesk:
                 details=problems,
             )
         before = self._daemon.owner.progress
-        self._daemon.reconfigure(loaded.configuration, renamed)
+        started = self._started or loaded.configuration
+        self._daemon.reconfigure(as_started(started, loaded.configuration), renamed)
         self._loaded = loaded
+        waiting = waiting_for_a_start(started, loaded.configuration)
+        if waiting:
+            problems += (
+                f"{path}: {', '.join(waiting)}: counts from the next start on; systemctl restart fsqueue, which callers on hold "
+                "and in talks don't notice",
+            )
+        problems += tuple(warning for hook in self._also for warning in hook())
         if not self._handled(before):
             error = f"{path} was taken over, but the daemon is held up: it takes effect later"
             return Problem(code="held_up", error=error, remedy="look at its log")

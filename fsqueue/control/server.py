@@ -16,9 +16,9 @@ from fsqueue.control.app import HEARTBEAT, PEER, Control, Peer
 from fsqueue.control.handlers import Desk
 from fsqueue.control.kept import Kept
 from fsqueue.control.protocol import Problem
-from fsqueue.control.settings import ControlSettings
+from fsqueue.control.settings import ControlError, ControlSettings
 from fsqueue.control.sockets import UnixListener, listen_tcp
-from fsqueue.control.tokens import read_tokens
+from fsqueue.control.tokens import Tokens, read_tokens
 from fsqueue.control.wire import encode
 
 log = logging.getLogger(__name__)
@@ -60,6 +60,7 @@ class ControlServer:
         self._control = Control(desk, heartbeat, kept=kept)
         self._unix = UnixListener(settings.socket, settings.group)
         self._servers: list[_Server] = []
+        self._tokens: Tokens | None = None
         self._digesting: Any = None
 
     def start(self) -> None:
@@ -73,8 +74,8 @@ class ControlServer:
         try:
             self._serve(listener, self._control.application())
             if self._settings.tcp:
-                tokens = read_tokens(self._settings.read_tokens, self._settings.full_tokens)
-                self._serve(listen_tcp(self._settings.tcp), self._control.application(tokens))
+                self._tokens = read_tokens(self._settings.read_tokens, self._settings.full_tokens)
+                self._serve(listen_tcp(self._settings.tcp), self._control.application(self._tokens))
         except BaseException:
             self.stop()
             raise
@@ -89,6 +90,20 @@ class ControlServer:
         if self._digesting is not None:
             self._digesting.kill()
         self._unix.close()
+
+    def reload_tokens(self) -> tuple[str, ...]:
+        """Read the files of tokens again; with a fault in them those that were known stay, and the fault is returned.
+
+        Who follows the stream by a token that is gone is let go.
+        """
+        if self._tokens is None:
+            return ()
+        try:
+            self._tokens.replace(read_tokens(self._settings.read_tokens, self._settings.full_tokens))
+        except ControlError as error:
+            return (f"{error}; the tokens that were known stay",)
+        self._control.look_again()
+        return ()
 
     @property
     def tcp_port(self) -> int:

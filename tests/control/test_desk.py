@@ -144,6 +144,33 @@ def test_a_reload_takes_the_file_over_and_says_what_runs(place: Place) -> None:
     assert desk.configuration().text == text
 
 
+def test_what_counts_only_from_the_next_start_on_is_said_until_then(place: Place) -> None:
+    desk = place.start()
+    changed = TEXT.replace("127.0.0.1", "10.0.0.1") + (
+        '[control]\ngroup = "staff"\n[daemon]\nowner = "other"\nhistory_days = 30\n[listen]\ndialplan = "127.0.0.1:9"\n'
+    )
+    place.file.write_text(changed)
+    for _ in range(2):
+        answer = desk.reload()
+        assert isinstance(answer, Reloaded)
+        (warning,) = [line for line in answer.warnings if "next start" in line]
+        assert "daemon.owner, daemon.history_days, listen.dialplan, control.group, switches.main:" in warning
+    (taken, _) = place.daemon.taken[-1]
+    assert taken.daemon.owner == "fsqueue", "callers on hold carry it"
+    place.file.write_text(TEXT)
+    answer = desk.reload()
+    assert isinstance(answer, Reloaded)
+    assert not answer.warnings
+
+
+def test_what_is_reloaded_besides_warns_with_the_file(place: Place) -> None:
+    desk = place.start()
+    desk.also_reload(lambda: ("tokens: a fault",))
+    answer = desk.reload()
+    assert isinstance(answer, Reloaded)
+    assert "tokens: a fault" in answer.warnings
+
+
 def test_a_file_with_errors_changes_nothing_and_each_is_named(place: Place) -> None:
     desk = place.start()
     place.file.write_text(TEXT + "x = 1\n[groups.y]\nrings = 0\n")

@@ -340,6 +340,34 @@ def test_tcp_needs_a_token_and_a_reading_one_only_reads(
     assert over_tcp(server, get("/v1/nothing", header))[0] in (401, 404)
 
 
+def test_tokens_are_read_again_and_who_came_by_one_that_is_gone_is_let_go(
+    start: Start, desk: FakeDesk, tokens: dict[str, Any]
+) -> None:
+    server = start(**tokens)
+    streams = {}
+    for token in (READ, FULL):
+        streams[token] = socket.create_connection(("127.0.0.1", server.tcp_port), 5.0)
+        streams[token].sendall(get("/v1/events", f"Authorization: Bearer {token}\r\n"))
+        assert b"heartbeat" in streams[token].recv(4096)
+    tokens["read_tokens"].write_text("board " + "n" * 24)
+    assert server.reload_tokens() == ()
+    assert over_tcp(server, get("/v1/status", f"Authorization: Bearer {READ}\r\n"))[0] == 401
+    assert over_tcp(server, get("/v1/status", f"Authorization: Bearer {'n' * 24}\r\n"))[0] == 200
+    assert b"not known any more" in streams[READ].recv(4096)
+    desk.arrive("c2")
+    assert b"c2" in streams[FULL].recv(1 << 16)
+    for stream in streams.values():
+        stream.close()
+
+
+def test_a_file_of_tokens_with_a_fault_changes_nothing_and_is_named(start: Start, tokens: dict[str, Any]) -> None:
+    server = start(**tokens)
+    tokens["full_tokens"].write_text("short x")
+    (warning,) = server.reload_tokens()
+    assert "full:1: not `NAME TOKEN`" in warning
+    assert over_tcp(server, get("/v1/status", f"Authorization: Bearer {FULL}\r\n"))[0] == 200
+
+
 def test_an_action_over_tcp_names_its_token(start: Start, desk: FakeDesk, tokens: dict[str, Any]) -> None:
     server = start(**tokens)
     over_tcp(server, post("/v1/calls/c1/hangup", b"", f"Authorization: Bearer {FULL}\r\n"))
