@@ -46,8 +46,8 @@ def today(figures: Figures) -> str:
     if not figures.calls:
         return "today no call has ended yet"
     return (
-        f"today {count(figures.calls, 'call')} · {figures.answered} answered · {figures.missed} missed · level "
-        f"{percent(figures.service_level)} · wait {wait(figures.wait_average)} avg {wait(figures.wait_longest)} max"
+        f"today {count(figures.calls, 'call')}, {figures.answered} answered, {figures.missed} missed · level "
+        f"{percent(figures.service_level)} · wait avg {wait(figures.wait_average)} max {wait(figures.wait_longest)}"
     )
 
 

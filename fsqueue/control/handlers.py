@@ -275,7 +275,8 @@ def duty(desk: Desk, name: str, order: DutyOrder, by: str) -> MemberDone:
     if not told or after.duty != order.duty:
         raise refuse("refused", f"{name} is {after.state} all the same", "somebody else changed it; try again")
     done = {"in": "logged in", "out": "logged out", "paused": "paused"}[order.duty]
-    later = "" if after.state not in ("talking", "ringing") else "; it counts after the call he has"
+    waits = order.duty != "in" and after.state in ("talking", "ringing")
+    later = "; it counts after the call he has" if waits else ""
     return MemberDone(done=f"{name} is {done}{later}", member=_with_duty(desk, after))
 
 

@@ -44,7 +44,7 @@ def test_status_shows_groups_calls_members_and_today(shell: Shell, daemon: LiveD
     shown = shell.run("status")
     assert shown.exit_code == Exit.DONE
     assert "main in reach" in shown.stdout
-    assert "today 1 call · 1 answered · 0 missed · level 0% · wait 1:05 avg 1:05 max\n" in shown.stdout
+    assert "today 1 call, 1 answered, 0 missed · level 0% · wait avg 1:05 max 1:05\n" in shown.stdout
     sales = next(line for line in shown.stdout.splitlines() if line.startswith("sales"))
     assert sales.split()[1:] == ["2", "1:15", "0", "1/2", "0", "1", "0", "0%", "1:05", "1:05"]
     assert "Caller 2 +48600000002" in shown.stdout

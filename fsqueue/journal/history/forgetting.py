@@ -104,7 +104,8 @@ def prune(db: sqlite3.Connection, before: float) -> int:
         count = int(db.execute("SELECT count(*) FROM old").fetchone()[0])
         db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        if db.in_transaction:  # a full disk has ended it already, and its error must not be hidden by another
+            db.execute("ROLLBACK")
         raise
     return count
 
