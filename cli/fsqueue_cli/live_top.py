@@ -65,20 +65,29 @@ def _run(client: Client, view: View) -> None:
     news: queue.SimpleQueue[Status | str] = queue.SimpleQueue()
     threading.Thread(target=_ask, args=(client, news), daemon=True).start()
     with _keys() as pressed, Live(console=console, screen=True, auto_refresh=False, vertical_overflow="crop") as live:
+        shown: object = None
         while not view.ended:
-            _take_news(view, news)
-            live.update(render(view, time.monotonic(), console.height), refresh=True)
+            fresh = _take_news(view, news)
+            now = time.monotonic()
+            # It is open all day: drawn when there is something new to see, which is news, a second, another window or a key.
+            if fresh or shown != (int(now), console.size):
+                shown = (int(now), console.size)
+                live.update(render(view, now, console.height), refresh=True)
             for key in pressed(FRAME):
                 view.press(key)
+                shown = None
 
 
-def _take_news(view: View, news: queue.SimpleQueue[Status | str]) -> None:
+def _take_news(view: View, news: queue.SimpleQueue[Status | str]) -> bool:
+    """Take what has come in; tell whether there was anything."""
+    fresh = not news.empty()
     while not news.empty():
         said = news.get()
         if isinstance(said, str):
             view.trouble = said
         else:
             view.take(said, time.monotonic())
+    return fresh
 
 
 def _ask(client: Client, news: queue.SimpleQueue[Status | str]) -> None:
