@@ -40,9 +40,7 @@ def main(*, calls: int, phones: int, speed: float, seed: int, as_json: bool) -> 
 
 
 def _watch(demo: Demo, console: Console, limit: float) -> None:
-    from_outside = (
-        f"from another terminal: export FSQUEUE_SOCKET={demo.socket}; fsqueue top"
-    )
+    from_outside = f"from another terminal: export FSQUEUE_SOCKET={demo.socket}; fsqueue top"
     with Live(console=console, refresh_per_second=FRAMES, auto_refresh=False, transient=True) as live:
         while not demo.over and time.monotonic() < limit:
             headline = f"fsqueue demo · {len(demo.ended)} of {len(demo.callers)} calls ended · {demo.settings.speed:g}× real time"

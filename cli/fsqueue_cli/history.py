@@ -118,8 +118,7 @@ def _rows(db: sqlite3.Connection, what: str, wanted: queries.CallFilter) -> Iter
 def forget(place: HistoryPlace, number: str, yes: bool, as_json: bool) -> None:
     """Blank the number and name of one caller in all calls that have ended; the calls stay, as counts.
 
-    The history is blanked at once. In the journal it takes until its newest file is closed, which is at the next start at the
-    latest. It can't be undone.
+    The history is blanked within a second, and so is the journal, whose files are written anew without him. It can't be undone.
 
     Example: fsqueue history forget +48600100200
     """

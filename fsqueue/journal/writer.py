@@ -20,7 +20,7 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-from fsqueue.engine.messages import Record
+from fsqueue.engine.messages import Forgotten, Record
 from fsqueue.journal import segments
 from fsqueue.journal.entries import Gap, encode
 from fsqueue.journal.pen import Closed, Disk, Failed, Lines, Pen, Report, SyncChanged, Written
@@ -177,7 +177,9 @@ class Journal:
         if self._loss is None:
             data = b"".join(encode(first + i, t, record) for i, record in enumerate(records))
             if self._kept + len(data) <= self._memory_bytes:
-                self._hand(Lines(first, self._next - 1, data))
+                # Who is forgotten stands in segments that nobody appends to any more: those can be written anew at once.
+                anew = any(isinstance(record, Forgotten) for record in records)
+                self._hand(Lines(first, self._next - 1, data, anew))
                 return
             self._loss = _Loss(first, t, 0)
             self._shout(
