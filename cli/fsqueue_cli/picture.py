@@ -133,7 +133,7 @@ def members(picture: Picture, rows: int | None = None, key: MemberKey | None = N
 
 def _member(member: MemberView, now: float) -> list[Text]:
     reason = f" ({shown(member.reason)})" if member.reason else ""
-    state = f"{member.state}{_later(member)}{reason}"
+    state = f"{member.state}{_later(member)}{_left(member, now)}{reason}"
     began = member.since
     if began is None and member.duty != "in":
         began = getattr(member, "duty_since", None)  # which the engine's own picture doesn't have
@@ -147,6 +147,13 @@ def _later(member: MemberView) -> str:
     if member.duty == "in" or member.state not in ("ringing", "talking"):
         return ""
     return ", then paused" if member.duty == "paused" else ", then logged out"
+
+
+def _left(member: MemberView, now: float) -> str:
+    """Return for how long he is left in peace yet."""
+    if member.quiet_until is None or member.state not in ("wrap-up", "resting"):
+        return ""
+    return f", {duration(member.quiet_until - now)} left"
 
 
 def render(picture: Picture, headline: str, rows: int = 12) -> RenderableType:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from fsqueue.control import handlers
 from fsqueue.control.protocol import StatusQuery
-from fsqueue.engine.messages import Arrived, Caller, Duty, Leg
+from fsqueue.engine.messages import Arrived, Caller, Duty, Leg, OfferEnded
 from fsqueue.engine.model import Group, Member, Plan
 from tests.control.desks import FakeDesk
 
@@ -147,6 +147,15 @@ def test_a_pause_during_a_ring_is_shown_as_what_comes_after_it() -> None:
     desk.arrive("c1")
     desk.put(Duty("anna", "paused", "lunch", ""))
     assert any("ringing, then paused (lunch)" in line for line in lines(view_of(desk)))
+
+
+def test_who_rests_or_writes_up_his_talk_shows_for_how_long_yet() -> None:
+    desk = FakeDesk()
+    desk.arrive("c1")
+    view = next(call for call in desk.picture().calls if call.id == "c1")
+    desk.put(OfferEnded(view.rings[0].offer, "declined"))
+    desk.now += 2.0
+    assert any("resting, 3 s left" in line for line in lines(view_of(desk)))
 
 
 def test_since_when_somebody_is_paused_is_shown() -> None:
