@@ -46,7 +46,7 @@ _OUTCOMES: dict[Outcome, str] = {
     "busy": "was busy",
     "no_answer": "did not answer",
     "unreachable": "could not be reached",
-    "failed": "could not be rung: the switch failed",
+    "failed": "was not connected: the bridge or the switch failed,",
     "withdrawn": "was withdrawn",
     "lost": "was lost sight of",
 }
