@@ -180,6 +180,10 @@ class Daemon:
         switches = [f"{key}: {'in reach' if one.up else one.trouble or 'connecting'}" for key, one in drivers]
         return "; ".join([*switches, *filter(None, [self.drainage.in_words()])])
 
+    def switch_troubles(self) -> dict[str, str]:
+        """Return what keeps each switch that is out of reach out of it, as far as it is known."""
+        return {key: one.trouble for key, one in self._drivers.items() if one.trouble and not one.up}
+
     def _known(self, key: str) -> bool:
         switch = self.owner.engine.state.switches.get(key)
         return switch is not None and switch.known
@@ -368,4 +372,5 @@ def _offer_control(desk: DaemonDesk, settings: ControlSettings) -> ControlServer
     except ControlError as error:
         log.error("%s; calls are taken, but fsqueue status and its like can't reach this daemon", error)
         return None
+    desk.also_reload(server.reload_tokens)
     return server

@@ -19,10 +19,15 @@ from fsqueue.config.check import has_errors, inspect
 from fsqueue.config.model import Configuration, Listen, Member, Switch
 from fsqueue.config.model import Daemon as DaemonSettings
 from fsqueue.config.problems import Report
+from fsqueue.config.reading import Loaded
+from fsqueue.control.desk import DaemonDesk
+from fsqueue.control.server import ControlServer
+from fsqueue.control.settings import ControlSettings
 from fsqueue.daemon import Daemon
 from fsqueue.engine.messages import ANSWERED, CallEnded, Record
 from fsqueue.engine.view import Picture
 from fsqueue.facts import dialplan_facts
+from fsqueue.journal.history.process import HistoryProcess
 from fsqueue.places import shared
 from fsqueue.simswitch.dialplan import Dialplan
 from fsqueue.simswitch.people import CallerScript, PhoneScript, Reaction
@@ -228,6 +233,18 @@ class Demo:
         )
         self.shell = Shell(self.world, speed=settings.speed)
         self.daemon: Daemon | None = None
+        self._control: ControlServer | None = None
+        self._history: HistoryProcess | None = None
+
+    @property
+    def state(self) -> Path:
+        """Where the daemon keeps its state, as long as the demo runs."""
+        return Path(self._folder.name)
+
+    @property
+    def socket(self) -> Path:
+        """Where ``fsqueue top`` and its like find the daemon."""
+        return self.state / "control.sock"
 
     def start(self) -> None:
         """Start the switch, the daemon, and then the callers."""
@@ -239,10 +256,14 @@ class Demo:
             listen=Listen(dialplan="127.0.0.1:0"),
             daemon=DaemonSettings(owner="demo"),
         )
-        state = Path(self._folder.name)
-        self.daemon = Daemon(configuration, state=state, clock=self.clock, log_records=False)
+        self.daemon = Daemon(configuration, state=self.state, clock=self.clock, log_records=False)
         self.daemon.owner.observe(self._observe)
+        file = Loaded(path=self.state / "fsqueue.toml", text="", configuration=configuration, problems=())
+        self._control = ControlServer(DaemonDesk(self.daemon, file), ControlSettings(socket=self.socket))
+        self._history = HistoryProcess(self.state)
         self.daemon.start()
+        self._control.start()
+        self._history.start()
         facts = msgspec.structs.replace(dialplan_facts(configuration), socket=f"127.0.0.1:{self.daemon.dialplan_port}")
         dialplan = Dialplan()
         dialplan.include(render(facts))
@@ -282,7 +303,11 @@ class Demo:
         gevent.sleep(self.clock.real(3.0))  # what is on its way arrives
         began = min(s.t for s in self.world.sightings) if self.world.sightings else self.world.now
         assert self.daemon is not None  # noqa: S101 - started
+        if self._control is not None:
+            self._control.stop()
         self.daemon.stop()
+        if self._history is not None:
+            self._history.stop()
         self.shell.stop()
         self._folder.cleanup()
         return self._summary(self.world.now - began)

@@ -18,6 +18,7 @@ PARTS = {
     "engine": "an offer, as line, members and groups grow",
     "history": "questions to the history, as it grows a hundredfold",
     "arrival": "the two ways in on a real FreeSWITCH: parked, against the dialplan's socket",
+    "watchers": "an offer's delay while a hundred people watch, and one of them never reads",
 }
 ON_FREESWITCH = ("arrival",)
 """Parts that need a real one, and are left out without it."""

@@ -6,11 +6,14 @@ import json
 from collections.abc import Callable
 from random import Random
 
+import gevent
 import pytest
 from click.testing import CliRunner
 from fsqueue_cli.main import cli
 
-from fsqueue.demo import SCRIPTED, Settings, caller_scripts, phone_scripts, sample, with_phones
+from fsqueue.control.client import Client
+from fsqueue.control.protocol import DutyOrder, MemberDone, Status
+from fsqueue.demo import SCRIPTED, Demo, Settings, caller_scripts, phone_scripts, sample, with_phones
 
 
 def test_every_scripted_reason_has_its_callers_in_the_smallest_run() -> None:
@@ -71,3 +74,21 @@ def test_a_broken_engine_is_found_by_what_callers_and_phones_see(way: str, broke
     code, summary = play(40, "--calls", "20")
     assert summary["violations"]
     assert code == 1
+
+
+def test_a_demo_can_be_looked_at_and_told_as_any_daemon_and_leaves_nothing_behind() -> None:
+    demo = Demo(Settings(calls=10, speed=20.0))
+    demo.start()
+    try:
+        client = Client(demo.socket)
+
+        def paused() -> Status:
+            client.post(MemberDone, "members", "anna", "duty", body=DutyOrder(duty="paused", reason="lunch"))
+            return client.get(Status, "status")
+
+        seen = gevent.get_hub().threadpool.apply(paused)
+        assert [member.reason for member in seen.members if member.id == "anna"] == ["lunch"]
+        assert [switch.up for switch in seen.switches] == [True]
+    finally:
+        demo.stop()
+    assert not demo.state.exists()

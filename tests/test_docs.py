@@ -10,10 +10,12 @@ from xml.etree import ElementTree as ET
 
 import click
 import pytest
+from fsqueue_cli.live_check import Thresholds
 from fsqueue_cli.main import cli
 
 from fsqueue.config.check import check_text, has_errors
 from fsqueue.config.reference import reference
+from fsqueue.control.reference import page as api_page
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -127,6 +129,21 @@ def test_the_settings_page_is_current() -> None:
     assert (DOCS / "settings.md").read_text(encoding="utf-8") == reference(), (
         "python -m fsqueue.config.reference > docs/settings.md"
     )
+
+
+def test_the_page_on_the_api_is_current() -> None:
+    assert (DOCS / "api.md").read_text(encoding="utf-8") == api_page(), (
+        "python -m fsqueue.control.reference > docs/api.md"
+    )
+
+
+def test_the_thresholds_of_check_are_documented_as_they_are() -> None:
+    text = (DOCS / "watching.md").read_text(encoding="utf-8")
+    limits = Thresholds()
+    for option, seconds in (
+        ("--wait-warning", limits.wait_warning), ("--wait-critical", limits.wait_critical), ("--nobody", limits.nobody),
+    ):  # fmt: skip
+        assert re.search(rf"for {seconds:g} seconds .*`{option}`", text), option
 
 
 def test_no_page_has_two_titles_of_one_anchor() -> None:

@@ -18,7 +18,7 @@ from fsqueue_cli.nouns import Verb
 def demo(calls: int, phones: int, speed: float, seed: int, as_json: bool) -> None:
     """Show a day's calls in a minute, without a FreeSWITCH: nothing outside a temporary folder is touched.
 
-    The daemon is the real one; the switch, the callers and the phones are simulated. Exits with 1 when a caller or a
+    The daemon is the real one, and top, tail, report and all others can look at it from another terminal; the switch, the callers and the phones are simulated. Exits with 1 when a caller or a
     phone saw something that must not happen: a lost caller, two calls on one phone, a phone ringing for nobody.
 
     Example: fsqueue demo --calls 200 --phones 20

@@ -40,11 +40,12 @@ def main(*, calls: int, phones: int, speed: float, seed: int, as_json: bool) -> 
 
 
 def _watch(demo: Demo, console: Console, limit: float) -> None:
+    from_outside = f"from another terminal: export FSQUEUE_SOCKET={demo.socket}; fsqueue top"
     with Live(console=console, refresh_per_second=FRAMES, auto_refresh=False, transient=True) as live:
         while not demo.over and time.monotonic() < limit:
             headline = f"fsqueue demo · {len(demo.ended)} of {len(demo.callers)} calls ended · {demo.settings.speed:g}× real time"
-            rows = max(4, console.height - 14 - len(demo.picture().members) - len(demo.picture().groups))
-            live.update(render(demo.picture(), headline, rows), refresh=True)
+            rows = max(4, console.height - 16 - len(demo.picture().members) - len(demo.picture().groups))
+            live.update(render(demo.picture(), f"{headline}\n{from_outside}", rows), refresh=True)
             gevent.sleep(1.0 / FRAMES)
 
 

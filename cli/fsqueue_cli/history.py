@@ -5,8 +5,10 @@ from __future__ import annotations
 import getpass
 import sqlite3
 import sys
+from collections.abc import Callable, Iterable
 
 import click
+import msgspec
 
 from fsqueue.journal.history import export, forgetting, marks, queries, story
 from fsqueue.journal.history.queries import CallDetails
@@ -42,8 +44,22 @@ def show_call(place: HistoryPlace, call: str, as_json: bool) -> None:
         talk.give(story.text(details, place.zone))
 
 
+EXPORTS: dict[str, type[msgspec.Struct]] = {
+    "calls": queries.CallRow,
+    "visits": queries.ExportedVisit,
+    "offers": queries.ExportedOffer,
+    "states": queries.StateRow,
+    "missed": queries.MissedRow,
+}
+"""What can be exported, and what its rows are."""
+
+
 @history.command("export", cls=Verb)
 @placed
+@click.option(
+    "--what", type=click.Choice(list(EXPORTS)), default="calls", show_default=True,
+    help="Calls; their stays in groups; whom they rang; what members did; missed calls.",
+)  # fmt: skip
 @span_options("today")
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True, help="How.")
 @click.option("--group", default="", metavar="ID", help="Only calls that were in this group.")
@@ -52,13 +68,17 @@ def show_call(place: HistoryPlace, call: str, as_json: bool) -> None:
 @click.option("--caller", default="", metavar="NUMBER", help="Only calls of this caller.")
 @click.option("--reason", "reasons", multiple=True, metavar="REASON", help="Only calls that ended so; again for each.")
 def export_calls(
-    place: HistoryPlace, since: str, until: str, form: str, group: str, member: str, number: str, caller: str,
+    place: HistoryPlace, what: str, since: str, until: str, form: str, group: str, member: str, number: str, caller: str,
     reasons: tuple[str, ...],
 ) -> None:  # fmt: skip
-    """Print calls, the newest first: as CSV for spreadsheets (times with their zone), or each as a line of JSON.
+    """Print calls, the newest first, or what belongs to them: as CSV for spreadsheets (times with their zone), or as lines of JSON.
+
+    With --what states: what each member did, from when to when, of all that reaches into the time; --member alone narrows it.
 
     Example: fsqueue history export --since 2026-01-01 --until 2026-01-31 > january.csv
     """
+    if what == "states" and (group or number or caller or reasons):
+        raise click.UsageError("states are narrowed by --member alone: they are of a member, not of a call")
     wanted = queries.CallFilter(
         range=place.span(since, until),
         group=group,
@@ -69,13 +89,25 @@ def export_calls(
         limit=0,
     )
     with place.reading() as db:
-        rows = queries.calls(db, wanted)
+        rows = _rows(db, what, wanted)
         count = (
-            export.csv_lines(rows, sys.stdout, place.zone)
+            export.csv_lines(EXPORTS[what], rows, sys.stdout, place.zone)
             if form == "csv"
             else export.json_lines(rows, sys.stdout.buffer)
         )
-    talk.say(talk.count(count, "call"))
+    talk.say(talk.count(count, "missed call" if what == "missed" else what.removesuffix("s")))
+
+
+def _rows(db: sqlite3.Connection, what: str, wanted: queries.CallFilter) -> Iterable[msgspec.Struct]:
+    if what == "states":
+        return queries.states(db, wanted.range, wanted.member)
+    asked: dict[str, Callable[[sqlite3.Connection, queries.CallFilter], Iterable[msgspec.Struct]]] = {
+        "calls": queries.calls,
+        "visits": queries.visits,
+        "offers": queries.offers,
+        "missed": queries.missed,
+    }
+    return asked[what](db, wanted)
 
 
 @history.command("forget", cls=Verb, gives=marks.Marked, exits=(Exit.NO_SUCH_THING, Exit.DAEMON_UNREACHABLE))
@@ -86,8 +118,7 @@ def export_calls(
 def forget(place: HistoryPlace, number: str, yes: bool, as_json: bool) -> None:
     """Blank the number and name of one caller in all calls that have ended; the calls stay, as counts.
 
-    The history is blanked at once. In the journal it takes until its newest file is closed, which is at the next start at the
-    latest. It can't be undone.
+    The history is blanked within a second, and so is the journal, whose files are written anew without him. It can't be undone.
 
     Example: fsqueue history forget +48600100200
     """

@@ -44,7 +44,10 @@ def check(status: Status, thresholds: Thresholds) -> tuple[Verdict, str]:
     found = _Found()
     for switch in status.switches:
         if not switch.up:
-            found.add(Verdict.CRITICAL, f"switch {switch.id} is out of reach")
+            why = f": {switch.trouble}" if switch.trouble else ""
+            found.add(Verdict.CRITICAL, f"switch {switch.id} is out of reach{why}")
+    for trouble in status.trouble:
+        found.add(Verdict.CRITICAL, trouble)
     if status.draining is not None:
         found.add(Verdict.WARNING, f"draining for {duration(status.t - status.draining.since)}, no new calls are taken")
     for group in status.groups:

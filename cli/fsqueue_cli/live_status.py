@@ -37,7 +37,7 @@ def status(
     """Show who waits and for how long, what members do, and how today went; of all groups, or of one.
 
     With --check: 0 all is well; 1 a caller waits long; 2 longer still, callers wait and nobody is online, a switch is out
-    of reach, or no daemon answers; 3 it can't be told.
+    of reach, the disk takes no records, or no daemon answers; 3 it can't be told.
 
     Example: fsqueue status sales
     """

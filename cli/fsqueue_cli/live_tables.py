@@ -32,11 +32,15 @@ def headline(status: Status) -> Text:
     for switch in status.switches:
         word, style = ("in reach", "green") if switch.up else ("OUT OF REACH", "bold red")
         text.append(f" · {clean(switch.id)} ", style="not bold").append(word, style=style)
+        if switch.trouble:
+            text.append(f": {clean(switch.trouble)}", style="red")
     if not status.switches:
         text.append(" · no switch is known yet", style="bold red")
     if status.draining is not None:
         text.append(" · ", style="not bold").append("DRAINING", style="bold red")
         text.append(f" for {duration(status.t - status.draining.since)}: new callers go to the fallback", style="red")
+    for line in status.trouble:
+        text.append("\n").append(clean(line), style="bold white on red")
     return text.append("\n").append(today(status.today), style="not bold")
 
 
@@ -45,8 +49,8 @@ def today(figures: Figures) -> str:
     if not figures.calls:
         return "today no call has ended yet"
     return (
-        f"today {count(figures.calls, 'call')} · {figures.answered} answered · {figures.missed} missed · level "
-        f"{percent(figures.service_level)} · wait {wait(figures.wait_average)} avg {wait(figures.wait_longest)} max"
+        f"today {count(figures.calls, 'call')}, {figures.answered} answered, {figures.missed} missed · level "
+        f"{percent(figures.service_level)} · wait avg {wait(figures.wait_average)} max {wait(figures.wait_longest)}"
     )
 
 

@@ -36,9 +36,13 @@ FRAME = 0.25
 @click.command(cls=Verb, exits=(Exit.DAEMON_UNREACHABLE,))
 @click.argument("group", required=False, shell_complete=completion.names("groups"))
 @click.option("--sort", type=click.Choice(["wait", "group", "state"]), default="wait", show_default=True, help="Order.")
+@click.option("--find", default="", metavar="TEXT", help="Only what has this in its name, number or id.")
 @click.option("--socket", metavar="PATH", help="The daemon's control socket [$FSQUEUE_SOCKET, /run/fsqueue/…].")
-def top(group: str | None, sort: str, socket: str | None) -> None:
-    """Show who waits, what members do and how today goes, live. It stays when the daemon is restarted; q quits.
+def top(group: str | None, sort: str, find: str, socket: str | None) -> None:
+    """Show who waits, what members do and how today goes, live. It stays when the daemon is restarted.
+
+    Keys: s another order; g the next group, a all; / shows only what has a text in its name, number or id (a member, a caller, a
+    state); q quits.
 
     Example: fsqueue top
     """
@@ -48,7 +52,7 @@ def top(group: str | None, sort: str, socket: str | None) -> None:
 
     if not sys.stdout.isatty():
         raise FailedError("top needs a terminal; fsqueue status --json is for programs")
-    _run(Client(control_socket(socket)), View(sort=sort, group=group or ""))
+    _run(Client(control_socket(socket)), View(sort=sort, group=group or "", find=find))
 
 
 def _run(client: Client, view: View) -> None:
@@ -61,20 +65,29 @@ def _run(client: Client, view: View) -> None:
     news: queue.SimpleQueue[Status | str] = queue.SimpleQueue()
     threading.Thread(target=_ask, args=(client, news), daemon=True).start()
     with _keys() as pressed, Live(console=console, screen=True, auto_refresh=False, vertical_overflow="crop") as live:
+        shown: object = None
         while not view.ended:
-            _take_news(view, news)
-            live.update(render(view, time.monotonic(), console.height), refresh=True)
+            fresh = _take_news(view, news)
+            now = time.monotonic()
+            # It is open all day: drawn when there is something new to see, which is news, a second, another window or a key.
+            if fresh or shown != (int(now), console.size):
+                shown = (int(now), console.size)
+                live.update(render(view, now, console.height), refresh=True)
             for key in pressed(FRAME):
                 view.press(key)
+                shown = None
 
 
-def _take_news(view: View, news: queue.SimpleQueue[Status | str]) -> None:
+def _take_news(view: View, news: queue.SimpleQueue[Status | str]) -> bool:
+    """Take what has come in; tell whether there was anything."""
+    fresh = not news.empty()
     while not news.empty():
         said = news.get()
         if isinstance(said, str):
             view.trouble = said
         else:
             view.take(said, time.monotonic())
+    return fresh
 
 
 def _ask(client: Client, news: queue.SimpleQueue[Status | str]) -> None:

@@ -60,7 +60,7 @@ def list_missed(
     if as_json:
         talk.give_json(MissedList(start=wanted.range.start, end=wanted.range.end, missed=tuple(rows)))
         return
-    columns = ("call", "came", "caller", "name", "groups", "waited", "reason", "called back")
+    columns = ("call", "came", "caller", "groups", "waited", "reason", "called back")
     talk.give_table(columns, [_cells(row, place.zone) for row in rows])
     talk.say(f"{talk.count(len(rows), 'missed call')}")
 
@@ -73,9 +73,9 @@ def _cells(row: MissedRow, zone: datetime.tzinfo) -> tuple[str, ...]:
         back += f" {row.called_back_by}" if row.called_back_by else ""
         back += f": {row.note}" if row.note else ""
     number = "hidden" if row.hidden else row.caller_number or "unknown"
-    name = "" if row.hidden else row.caller_name
+    who = number if row.hidden or not row.caller_name else f"{number} {row.caller_name}"
     groups = " → ".join(row.groups)
-    return row.id, f"{came:%d %b %H:%M:%S}", number, name, groups, talk.seconds(row.waited), row.reason, back
+    return row.id, f"{came:%d %b %H:%M}", who, groups, talk.seconds(row.waited), row.reason, back
 
 
 @missed.command("done", cls=Verb, gives=marks.Marked, exits=(Exit.NO_SUCH_THING, Exit.REFUSED, Exit.DAEMON_UNREACHABLE))

@@ -132,10 +132,28 @@ def members(picture: Picture, rows: int | None = None, key: MemberKey | None = N
 
 
 def _member(member: MemberView, now: float) -> list[Text]:
-    state = f"{member.state} ({shown(member.reason)})" if member.reason else member.state
-    since = duration(now - member.since) if member.since is not None else ""
+    reason = f" ({shown(member.reason)})" if member.reason else ""
+    state = f"{member.state}{_later(member)}{_left(member, now)}{reason}"
+    began = member.since
+    if began is None and member.duty != "in":
+        began = getattr(member, "duty_since", None)  # which the engine's own picture doesn't have
+    since = duration(now - began) if began is not None else ""
     style = STATE_STYLE.get(member.state, "")
     return [Text(shown(member.name)), Text(member.extension, style="dim"), Text(state, style=style), Text(since)]
+
+
+def _later(member: MemberView) -> str:
+    """Return what he does after the call he has: a change during a ring or talk counts after it (M3)."""
+    if member.duty == "in" or member.state not in ("ringing", "talking"):
+        return ""
+    return ", then paused" if member.duty == "paused" else ", then logged out"
+
+
+def _left(member: MemberView, now: float) -> str:
+    """Return for how long he is left in peace yet."""
+    if member.quiet_until is None or member.state not in ("wrap-up", "resting"):
+        return ""
+    return f", {duration(member.quiet_until - now)} left"
 
 
 def render(picture: Picture, headline: str, rows: int = 12) -> RenderableType:

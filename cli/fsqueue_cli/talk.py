@@ -46,15 +46,36 @@ def coloured(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def give_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table; on a terminal long cells are folded, elsewhere each row is one line."""
+def give_table(columns: Sequence[str], rows: Iterable[Sequence[str]], parts: Sequence[Sequence[str]] = ()) -> None:
+    """Print a table; on a terminal long cells are folded, elsewhere each row is one line.
+
+    A terminal that is too narrow for the whole gets *parts* one below the other, where there are any: each is some of the columns,
+    by their headings, and begins with the first one.
+    """
+    terminal = sys.stdout.isatty()
+    console = _console(terminal)
+    cells = [[printable(cell, LONGEST) for cell in row] for row in rows]
+    if not parts or _fits([columns, *cells], console.width):
+        _give_part(console, terminal, columns, cells)
+        return
+    for n, part in enumerate(parts):
+        give("\n" if n else "")
+        places = [columns.index(column) for column in (columns[0], *part)]
+        _give_part(console, terminal, (columns[0], *part), [[row[place] for place in places] for row in cells])
+
+
+def _fits(rows: Sequence[Sequence[str]], width: int) -> bool:
+    from rich.cells import cell_len
+
+    columns = range(len(rows[0]))
+    return sum(max(cell_len(row[place]) for row in rows) for place in columns) + 2 * (len(rows[0]) - 1) <= width
+
+
+def _give_part(console: Console, terminal: bool, columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
     # Loaded late: completion and edits print no tables, and should be quick.
     from rich.table import Table
     from rich.text import Text
 
-    terminal = sys.stdout.isatty()
-    console = _console(terminal)
-    cells = [[printable(cell, LONGEST) for cell in row] for row in rows]
     table = Table(box=None, pad_edge=False, header_style="bold" if coloured(sys.stdout) else "")
     for column, width in zip(columns, _widths([columns, *cells], console.width), strict=True):
         table.add_column(column, overflow="fold", no_wrap=not terminal, width=width)

@@ -24,6 +24,7 @@ from fsqueue.control.endpoints import (
     respond,
 )
 from fsqueue.control.handlers import Desk, RefusedError, begin_watch, refuse
+from fsqueue.control.kept import Kept
 from fsqueue.control.metrics import CONTENT_TYPE
 from fsqueue.control.openapi import document
 from fsqueue.control.protocol import MAX_BODY, EventQuery, Notice, Problem
@@ -52,18 +53,23 @@ class Peer:
 
     name: str = ""
     trusted: bool = False
+    stays: Callable[[], bool] = lambda: True
+    """Whether what let him in still would."""
 
 
 class Control:
     """The application for one desk. `end` lets its streams end."""
 
-    def __init__(self, desk: Desk, heartbeat: float = HEARTBEAT, max_watchers: int = MAX_WATCHERS) -> None:
-        """Serve *desk*; *heartbeat* in seconds."""
+    def __init__(
+        self, desk: Desk, heartbeat: float = HEARTBEAT, max_watchers: int = MAX_WATCHERS, kept: Kept | None = None
+    ) -> None:
+        """Serve *desk*; *heartbeat* in seconds, *kept* keeps answers about the moment."""
         self._desk = desk
         self._heartbeat = heartbeat
         self._max_watchers = max_watchers
         self._ending = False
         self._wakes: dict[int, Event] = {}
+        self._kept = kept or Kept()
 
     def application(self, tokens: Tokens | None = None) -> falcon.App[Any, Any]:
         """Return the WSGI application; with *tokens* each request has to carry one."""
@@ -89,6 +95,11 @@ class Control:
         for wake in self._wakes.values():
             wake.set()
 
+    def look_again(self) -> None:
+        """Have every stream look whether its reader may still have it."""
+        for wake in self._wakes.values():
+            wake.set()
+
     def _responder(self, endpoint: Endpoint) -> Callable[..., None]:
         def on_request(req: falcon.Request, resp: falcon.Response, **named: str) -> None:
             try:
@@ -98,16 +109,35 @@ class Control:
                 return
             who: Peer = req.context.who
             request = Request(id=named.get("id", ""), query=query, body=body, by=who.name, trusted=who.trusted)
-            _say(resp, respond(endpoint, self._desk, request))
+            if endpoint.of_now and not body:
+                self._say_of_now(resp, endpoint, request)
+                return
+            try:
+                _say(resp, respond(endpoint, self._desk, request))
+            finally:
+                if endpoint.changes:
+                    self._kept.forget()
 
         return on_request
+
+    def _say_of_now(self, resp: falcon.Response, endpoint: Endpoint, request: Request) -> None:
+        def made() -> bytes:
+            answer = respond(endpoint, self._desk, request)
+            if answer.status != 200:
+                raise _NotKeptError(answer)
+            return encode(answer.content)
+
+        try:
+            resp.data = self._kept.get((endpoint.path, *sorted(request.query.items())), made)
+        except _NotKeptError as error:
+            _say(resp, error.answer)
 
     def _document(self, _req: falcon.Request, resp: falcon.Response) -> None:
         resp.data = document(self._desk.version)
 
     def _metrics(self, _req: falcon.Request, resp: falcon.Response) -> None:
         resp.content_type = CONTENT_TYPE
-        resp.data = self._desk.metrics()
+        resp.data = self._kept.get(METRICS_PATH, self._desk.metrics)
 
     # --- the stream ---------------------------------------------------------------------------------------------------
 
@@ -123,17 +153,22 @@ class Control:
             return
         wake = Event()
         watch = Watch(query, wake.set)
-        past = begin_watch(self._desk, watch)
+        try:
+            past = begin_watch(self._desk, watch)
+        except RefusedError as error:
+            _say(resp, problem(error.problem))
+            return
         self._wakes[id(watch)] = wake
         resp.content_type = "application/x-ndjson"
         resp.set_header("Cache-Control", "no-store")
-        resp.stream = _Lines(self._lines(watch, wake, past), lambda: self._forget(watch))
+        who: Peer = req.context.who
+        resp.stream = _Lines(self._lines(watch, wake, past, who), lambda: self._forget(watch))
 
     def _forget(self, watch: Watch) -> None:
         self._desk.board.unwatch(watch)
         self._wakes.pop(id(watch), None)
 
-    def _lines(self, watch: Watch, wake: Event, past: bytes) -> Iterator[bytes]:
+    def _lines(self, watch: Watch, wake: Event, past: bytes, who: Peer) -> Iterator[bytes]:
         """Yield what there is to send, as it comes; the last line says why there are no more."""
         yield past + self._notice("heartbeat", watch.seq)
         while not (self._ending or watch.dropped):
@@ -141,6 +176,9 @@ class Control:
                 yield self._notice("heartbeat", watch.seq)
                 continue
             gevent.sleep(GATHER)
+            if not who.stays():
+                yield self._notice("ending", watch.sent, "the token by which you came is not known any more")
+                return
             wake.clear()
             data = watch.take()
             if data:
@@ -152,6 +190,14 @@ class Control:
 
     def _notice(self, kind: Any, seq: int, text: str = "") -> bytes:
         return wire_line(Notice(notice=kind, t=self._desk.picture().t, seq=seq, text=text))
+
+
+class _NotKeptError(Exception):
+    """An answer that is for who asked alone: a refusal."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
 
 
 class _Lines:
@@ -191,7 +237,8 @@ class _Door:
             )
         if req.method not in ("GET", "HEAD", "OPTIONS") and not token.full:
             raise _refuse("forbidden", f"the token of {token.name} only reads", "use one that may change things")
-        req.context.who = Peer(token.name)
+        tokens = self._tokens
+        req.context.who = Peer(token.name, stays=lambda: token in tokens)
 
 
 class _ProblemError(falcon.HTTPError):

@@ -15,7 +15,7 @@ from msgspec import UNSET
 from fsqueue.control.protocol import MAX_EVENTS, Event, EventQuery, Figures, Line
 from fsqueue.control.today import Today
 from fsqueue.control.wire import encode
-from fsqueue.engine.messages import CallEnded, Checkpoint, ConfigTaken, Forgotten, Record
+from fsqueue.engine.messages import CallEnded, Checkpoint, ConfigTaken, DutyState, Forgotten, MemberChanged, Record
 from fsqueue.journal.entries import Entry, Gap, Unknown
 from fsqueue.journal.words import Names, line
 
@@ -106,6 +106,8 @@ class Board:
         self._open: dict[str, list[Event]] = {}
         self._ended: dict[str, list[Event]] = {}
         self._watches: dict[int, Watch] = {}
+        self._duties: dict[str, tuple[DutyState, float]] = {}
+        """What each member's duty was in the newest record of him, and since when as far as is known."""
 
     # --- what comes in ------------------------------------------------------------------------------------------------
 
@@ -159,10 +161,18 @@ class Board:
     def _count(self, record: Record, t: float) -> None:
         if isinstance(record, CallEnded):
             self._today.take(record, t, self._service_level(record.group))
+        elif isinstance(record, MemberChanged):
+            if self._duties.get(record.member, ("in", t))[0] != record.duty:
+                self._duties[record.member] = (record.duty, t)
         elif isinstance(record, ConfigTaken):
-            for renamed in record.renamed:
-                if renamed.kind == "group":
-                    self._today.rename(renamed.old, renamed.new)
+            self._rename(record)
+
+    def _rename(self, taken: ConfigTaken) -> None:
+        for renamed in taken.renamed:
+            if renamed.kind == "group":
+                self._today.rename(renamed.old, renamed.new)
+            elif renamed.old in self._duties:
+                self._duties[renamed.new] = self._duties.pop(renamed.old)
 
     def _tell(self, seq: int, t: float, record: Record) -> Event | None:
         """Make the event of *record*, and put it where it will be looked for; none of what is no news to people."""
@@ -227,6 +237,12 @@ class Board:
         """Return a group's figures of the day of *now* (epoch seconds)."""
         self.catch_up()
         return self._today.of_group(group, now)
+
+    def duty_since(self, member: str, duty: DutyState) -> float | None:
+        """Return since when *member* has had this *duty* (epoch seconds); None where no record that is known tells it."""
+        self.catch_up()
+        known, since = self._duties.get(member, ("", 0.0))
+        return since if known == duty else None
 
     # --- who watches --------------------------------------------------------------------------------------------------
 

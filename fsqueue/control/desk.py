@@ -17,9 +17,11 @@ from fsqueue.clock import Clock
 from fsqueue.config.model import Configuration
 from fsqueue.config.reading import Loaded, load
 from fsqueue.config.secrets import masked, salt, seal
+from fsqueue.config.starting import as_started, waiting_for_a_start
 from fsqueue.control.board import Board
 from fsqueue.control.handlers import GroupFacts, Order
-from fsqueue.control.metrics import Health, Metrics
+from fsqueue.control.health import Health, troubles
+from fsqueue.control.metrics import Metrics
 from fsqueue.control.protocol import Draining, Problem, Reloaded, RunningFile
 from fsqueue.draining import Drainage
 from fsqueue.engine.messages import Record, Renamed
@@ -27,7 +29,8 @@ from fsqueue.engine.state import Queue
 from fsqueue.engine.view import Picture, SwitchView, picture
 from fsqueue.journal import segments
 from fsqueue.journal.entries import Entry
-from fsqueue.journal.history import files
+from fsqueue.journal.history import files, projection
+from fsqueue.journal.history.files import NoHistoryError
 from fsqueue.journal.writer import Journal
 from fsqueue.owner import Owner
 
@@ -48,6 +51,9 @@ class Parts(Protocol):
     clock: Clock
     drainage: Drainage
 
+    def switch_troubles(self) -> Mapping[str, str]:
+        """Return what keeps each switch that is out of reach out of it."""
+
     def reconfigure(self, configuration: Configuration, renamed: tuple[Renamed, ...] = ()) -> None:
         """Take over a checked configuration; what is in *renamed* is the same thing under another id."""
 
@@ -59,9 +65,12 @@ class DaemonDesk:
         """Serve *daemon*, which runs what was *loaded*."""
         self._daemon = daemon
         self._loaded = loaded
+        self._started = loaded.configuration
+        self._also: list[Callable[[], tuple[str, ...]]] = []
         self.version = version("fsqueue")
         self.board = Board(daemon.journal.next_seq, self._service_level)
-        self._metrics = Metrics(self.picture, self._health, self._service_level)
+        self._behind: int | None = None
+        self._metrics = Metrics(self.picture, self._health, self._service_level, self._nobody_since)
         daemon.owner.observe(self.board.observe)
         daemon.owner.observe(self._metrics.observe)
 
@@ -85,6 +94,14 @@ class DaemonDesk:
             name: GroupFacts(service_level=queue.group.service_level, nobody_since=_nobody_since(queue))
             for name, queue in queues.items()
         }
+
+    def troubles(self) -> tuple[str, ...]:
+        """Return what is wrong with the daemon itself, one line each."""
+        return troubles(self._health())
+
+    def switch_troubles(self) -> Mapping[str, str]:
+        """Return what keeps each switch that is out of reach out of it."""
+        return self._daemon.switch_troubles()
 
     def order(self, given: Order) -> bool:
         """Hand *given* to the engine; return whether it was handled, and the board told, in time."""
@@ -127,6 +144,10 @@ class DaemonDesk:
         """Don't end."""
         self._daemon.drainage.cancel()
 
+    def also_reload(self, hook: Callable[[], tuple[str, ...]]) -> None:
+        """Have *hook* called with every reload that was taken over; what it returns are warnings."""
+        self._also.append(hook)
+
     def reload(self, renamed: tuple[Renamed, ...] = ()) -> Reloaded | Problem:
         """Read the configuration again and take it over; with errors the one that runs stays."""
         # In a thread: parsing a large file takes longer than a caller should wait for anything.
@@ -141,8 +162,16 @@ class DaemonDesk:
                 details=problems,
             )
         before = self._daemon.owner.progress
-        self._daemon.reconfigure(loaded.configuration, renamed)
+        started = self._started or loaded.configuration
+        self._daemon.reconfigure(as_started(started, loaded.configuration), renamed)
         self._loaded = loaded
+        waiting = waiting_for_a_start(started, loaded.configuration)
+        if waiting:
+            problems += (
+                f"{path}: {', '.join(waiting)}: counts from the next start on; systemctl restart fsqueue, which callers on hold "
+                "and in talks don't notice",
+            )
+        problems += tuple(warning for hook in self._also for warning in hook())
         if not self._handled(before):
             error = f"{path} was taken over, but the daemon is held up: it takes effect later"
             return Problem(code="held_up", error=error, remedy="look at its log")
@@ -169,6 +198,11 @@ class DaemonDesk:
 
     def metrics(self) -> bytes:
         """Return the figures since the daemon's start, and those of this moment."""
+        written = self._daemon.journal.next_seq - 1
+        try:
+            self._behind = max(0, written - self.consult(projection.position))
+        except (NoHistoryError, sqlite3.Error):
+            self._behind = None
         return self._metrics.text()
 
     def _health(self) -> Health:
@@ -177,8 +211,14 @@ class DaemonDesk:
             version=self.version,
             journal_trouble=journal.in_trouble,
             journal_seq=journal.next_seq - 1,
+            journal_lost=journal.lost,
             held_up=time.monotonic() - progress if progress else 0.0,
+            watchers=self.board.watchers,
+            history_behind=self._behind,
         )
+
+    def _nobody_since(self) -> Mapping[str, float | None]:
+        return {name: facts.nobody_since for name, facts in self.group_facts().items()}
 
     def _service_level(self, group: str) -> float:
         queue = self._daemon.owner.engine.state.queues.get(group)

@@ -90,6 +90,8 @@ class Endpoint:
     answer: Callable[[Desk, Asked], msgspec.Struct]
     query: type[msgspec.Struct] = Nothing
     body: type[msgspec.Struct] = Nothing
+    of_now: bool = False
+    """The answer depends on the moment and the query alone, and may be given to others who ask within a moment."""
 
     @property
     def changes(self) -> bool:
@@ -108,6 +110,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         method="GET",
         path="/v1/status",
         summary="Everything at one moment, or one group with its members and calls",
+        of_now=True,
         query=StatusQuery,
         gives=Status,
         answer=lambda desk, asked: handlers.status(desk, asked.query),
@@ -116,6 +119,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         method="GET",
         path="/v1/groups",
         summary="All groups",
+        of_now=True,
         gives=Groups,
         answer=lambda desk, _: handlers.groups(desk),
     ),
@@ -130,6 +134,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         method="GET",
         path="/v1/members",
         summary="All members",
+        of_now=True,
         gives=Members,
         answer=lambda desk, _: handlers.members(desk),
     ),
@@ -152,6 +157,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         method="GET",
         path="/v1/calls",
         summary="All calls that are not over, those in line first",
+        of_now=True,
         gives=Calls,
         answer=lambda desk, _: handlers.calls(desk),
     ),

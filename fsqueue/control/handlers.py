@@ -31,6 +31,7 @@ from fsqueue.control.protocol import (
     MemberDetail,
     MemberDone,
     Members,
+    MemberStatus,
     MoveOrder,
     Notice,
     Problem,
@@ -39,6 +40,7 @@ from fsqueue.control.protocol import (
     RunningFile,
     Status,
     StatusQuery,
+    SwitchStatus,
 )
 from fsqueue.engine.messages import (
     CallEnded,
@@ -100,6 +102,12 @@ class Desk(Protocol):
 
     def group_facts(self) -> Mapping[str, GroupFacts]:
         """Return what the picture doesn't say, by group."""
+
+    def troubles(self) -> tuple[str, ...]:
+        """Return what is wrong with the daemon itself, one line each."""
+
+    def switch_troubles(self) -> Mapping[str, str]:
+        """Return what keeps each switch that is out of reach out of it, as far as it is known."""
 
     def order(self, given: Order) -> bool:
         """Hand *given* to the engine, and wait until it was handled and the board was told.
@@ -163,9 +171,10 @@ def refuse(code: Code, error: str, remedy: str) -> RefusedError:
 
 def status(desk: Desk, query: StatusQuery) -> Status:
     """Return everything, or one group with its members and calls."""
-    picture, groups = desk.picture(), _groups(desk)
+    picture = desk.picture()
+    groups = _groups(desk, picture)
     today = desk.board.today(picture.t)
-    members, calls = picture.members, _in_order(picture)
+    members, calls = _members(desk, picture), _in_order(picture)
     if query.group:
         group = _group(groups, query.group)
         groups, today = {group.id: group}, group.today
@@ -175,7 +184,8 @@ def status(desk: Desk, query: StatusQuery) -> Status:
         t=picture.t,
         version=desk.version,
         seq=desk.board.last,
-        switches=picture.switches,
+        switches=_switches(desk, picture),
+        trouble=desk.troubles(),
         groups=tuple(groups.values()),
         members=members,
         calls=calls,
@@ -186,14 +196,15 @@ def status(desk: Desk, query: StatusQuery) -> Status:
 
 def groups(desk: Desk) -> Groups:
     """Return all groups."""
-    return Groups(t=desk.picture().t, groups=tuple(_groups(desk).values()))
+    picture = desk.picture()
+    return Groups(t=picture.t, groups=tuple(_groups(desk, picture).values()))
 
 
 def group(desk: Desk, name: str) -> GroupDetail:
     """Return one group with its members and calls."""
     picture = desk.picture()
-    found = _group(_groups(desk), name)
-    members = {member.id: member for member in picture.members}
+    found = _group(_groups(desk, picture), name)
+    members = {member.id: member for member in _members(desk, picture)}
     return GroupDetail(
         t=picture.t,
         group=found,
@@ -205,14 +216,16 @@ def group(desk: Desk, name: str) -> GroupDetail:
 def members(desk: Desk) -> Members:
     """Return all members."""
     picture = desk.picture()
-    return Members(t=picture.t, members=picture.members)
+    return Members(t=picture.t, members=_members(desk, picture))
 
 
 def member(desk: Desk, name: str) -> MemberDetail:
     """Return one member, and what happened to him last."""
     picture = desk.picture()
     found = _member(picture, name)
-    return MemberDetail(t=picture.t, member=found, events=desk.board.past(EventQuery(member=name, last=MEMBER_EVENTS)))
+    return MemberDetail(
+        t=picture.t, member=_with_duty(desk, found), events=desk.board.past(EventQuery(member=name, last=MEMBER_EVENTS))
+    )
 
 
 def calls(desk: Desk) -> Calls:
@@ -239,12 +252,14 @@ def known_call(desk: Desk, name: str) -> CallDetail | None:
 
 def recent(desk: Desk, query: EventQuery) -> Events:
     """Return past events."""
+    _known(desk, query)
     return Events(t=desk.picture().t, events=desk.board.past(query), seq=desk.board.last)
 
 
 def begin_watch(desk: Desk, watch: Watch) -> bytes:
     """Have *watch* hear of what comes; return the lines of what it wants of the past."""
     board, query = desk.board, watch.query
+    _known(desk, query)
     newest = board.catch_up()
     past = b""
     if query.after is not UNSET and query.after > newest:
@@ -257,6 +272,14 @@ def begin_watch(desk: Desk, watch: Watch) -> bytes:
     past += b"".join(wire_line(event) for event in board.past(query))
     board.watch(watch)
     return past
+
+
+def _known(desk: Desk, query: EventQuery) -> None:
+    """Refuse a group or member that there neither is nor, as far as is kept, was: who waits for its events would wait for ever."""
+    if query.group and not desk.board.past(EventQuery(group=query.group, last=1)):
+        _group({each.id: each for each in desk.picture().groups}, query.group)
+    if query.member and not desk.board.past(EventQuery(member=query.member, last=1)):
+        _member(desk.picture(), query.member)
 
 
 def _missed(desk: Desk, text: str) -> bytes:
@@ -277,8 +300,9 @@ def duty(desk: Desk, name: str, order: DutyOrder, by: str) -> MemberDone:
     if not told or after.duty != order.duty:
         raise refuse("refused", f"{name} is {after.state} all the same", "somebody else changed it; try again")
     done = {"in": "logged in", "out": "logged out", "paused": "paused"}[order.duty]
-    later = "" if after.state not in ("talking", "ringing") else "; it counts after the call he has"
-    return MemberDone(done=f"{name} is {done}{later}", member=after)
+    waits = order.duty != "in" and after.state in ("talking", "ringing")
+    later = "; it counts after the call he has" if waits else ""
+    return MemberDone(done=f"{name} is {done}{later}", member=_with_duty(desk, after))
 
 
 def move(desk: Desk, name: str, order: MoveOrder, by: str) -> CallDone:
@@ -379,8 +403,18 @@ def _printable(field: str, text: str) -> None:
         raise refuse("bad_request", f"{field} has characters that can't be printed", "send plain text in one line")
 
 
-def _groups(desk: Desk) -> dict[str, GroupStatus]:
-    picture, facts = desk.picture(), desk.group_facts()
+def _switches(desk: Desk, picture: Picture) -> tuple[SwitchStatus, ...]:
+    troubles = desk.switch_troubles()
+    return tuple(
+        SwitchStatus(
+            id=each.id, up=each.up, core=each.core, trouble="" if each.up else clean(troubles.get(each.id, ""))
+        )
+        for each in picture.switches
+    )
+
+
+def _groups(desk: Desk, picture: Picture) -> dict[str, GroupStatus]:
+    facts = desk.group_facts()
     return {view.id: _group_status(desk, view, facts, picture.t) for view in picture.groups}
 
 
@@ -392,6 +426,15 @@ def _group_status(desk: Desk, view: GroupView, facts: Mapping[str, GroupFacts], 
         nobody_since=known.nobody_since,
         today=desk.board.today_of(view.id, now),
     )
+
+
+def _members(desk: Desk, picture: Picture) -> tuple[MemberStatus, ...]:
+    return tuple(_with_duty(desk, member) for member in picture.members)
+
+
+def _with_duty(desk: Desk, member: MemberView) -> MemberStatus:
+    fields = {name: getattr(member, name) for name in MemberView.__struct_fields__}
+    return MemberStatus(**fields, duty_since=desk.board.duty_since(member.id, member.duty))
 
 
 def _group(found: Mapping[str, _Group], name: str) -> _Group:

@@ -7,10 +7,9 @@ expects. No label holds what a caller sent, and none is a member's id: groups, s
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-import msgspec
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -22,10 +21,11 @@ from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as CONT
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector
 
+from fsqueue.control.health import Health
 from fsqueue.engine.messages import ANSWERED, CallEnded, CallOpened, ConfigTaken, Offered, OfferOver, Record, Talking
 from fsqueue.engine.view import Picture
 
-__all__ = ["CONTENT_TYPE", "Health", "Metrics"]
+__all__ = ["CONTENT_TYPE", "Metrics"]
 
 WAITS = (5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0, 600.0, 1200.0, 3600.0)
 TALKS = (10.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0)
@@ -35,18 +35,6 @@ STATES = (
     "available", "ringing", "talking", "on another call", "wrap-up", "resting", "paused", "logged out", "offline",
 )  # fmt: skip
 """What members are shown to do; each is told also when nobody does it, or an alert on it would never end."""
-
-
-class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """How the daemon itself does."""
-
-    version: str
-    journal_trouble: bool
-    """The disk fails or hangs, and records are kept in memory."""
-    journal_seq: int
-    """The number of the last record."""
-    held_up: float
-    """Seconds since the owner's loop went round last; above 1 it is late."""
 
 
 class _Buckets:
@@ -72,18 +60,26 @@ class _Buckets:
 class Metrics(Collector):
     """Counts records and, when asked, tells them with the picture of that moment.
 
-    *picture* and *health* are called when the text is made; *service_level* gives a group's `service_level_seconds`. `observe` is
-    for the engine's owner. Nothing here blocks.
+    *picture*, *health* and *nobody_since* (by group, in epoch seconds; None while somebody is online) are called when the text is
+    made; *service_level* gives a group's `service_level_seconds`. `observe` is for the engine's owner. Nothing here blocks.
     """
 
     def __init__(
-        self, picture: Callable[[], Picture], health: Callable[[], Health], service_level: Callable[[str], float]
+        self,
+        picture: Callable[[], Picture],
+        health: Callable[[], Health],
+        service_level: Callable[[str], float],
+        nobody_since: Callable[[], Mapping[str, float | None]],
     ) -> None:
         self._picture = picture
+        self._nobody_since = nobody_since
         self._health = health
         self._service_level = service_level
         self._registry = CollectorRegistry()
         self._registry.register(self)
+        ProcessCollector(
+            registry=self._registry
+        )  # processor, memory, open files: under the names all of Prometheus knows
         self._opened = 0
         self._ended: dict[tuple[str, str], int] = {}
         self._within: dict[str, int] = {}
@@ -153,6 +149,7 @@ class Metrics(Collector):
         picture = self._picture()
         yield from self._what_is(picture)
         yield from _groups(picture)
+        yield self._nobody(picture)
         yield from self._what_happened(picture)
 
     def _what_is(self, picture: Picture) -> Iterator[Metric]:
@@ -173,8 +170,25 @@ class Metrics(Collector):
         trouble = "1: the disk takes no records; calls go on, records are kept in memory."
         yield GaugeMetricFamily("fsqueue_journal_trouble", trouble, int(health.journal_trouble))
         yield CounterMetricFamily("fsqueue_journal_records", "Records since the journal began.", health.journal_seq)
+        lost = "Records that could be written neither at once nor later: the disk took none, and the memory for them was full."
+        yield CounterMetricFamily("fsqueue_journal_lost_records", lost, health.journal_lost)
+        yield GaugeMetricFamily("fsqueue_watchers", "Who follow the stream of events.", health.watchers)
+        if health.history_behind is not None:
+            behind = "Records of the journal that the history doesn't have yet; absent while no history can be read."
+            yield GaugeMetricFamily("fsqueue_history_behind_records", behind, health.history_behind)
         late = "Since the rules' loop went round last; above 1 the process is held up."
         yield GaugeMetricFamily("fsqueue_held_up_seconds", late, health.held_up)
+
+    def _nobody(self, picture: Picture) -> Metric:
+        words = "For how long callers have been waiting while nobody of the group was online; 0 when that isn't so."
+        family = GaugeMetricFamily("fsqueue_waiting_for_nobody_seconds", words, labels=["group"])
+        since = self._nobody_since()
+        for group in picture.groups:
+            away = since.get(group.id)
+            both = away is not None and group.longest_since is not None
+            lasted = picture.t - max(away or 0.0, group.longest_since or 0.0) if both else 0.0
+            family.add_metric([group.id], max(0.0, lasted))
+        return family
 
     def _what_happened(self, picture: Picture) -> Iterator[Metric]:
         ids = [group.id for group in picture.groups]

@@ -94,7 +94,7 @@ def _stream(schemas: dict[str, Any]) -> dict[str, Any]:
         "parameters": _parameters(EventQuery, schemas),
         "responses": {
             "200": {"description": "A stream without an end.", "content": {"application/x-ndjson": {"schema": lines}}},
-            **_problems(["400", "401", "503"]),
+            **_problems(["400", "401", "404", "503"]),
         },
     }
 

@@ -117,6 +117,8 @@ def _ask(desk: Desk, question: Callable[[sqlite3.Connection], T]) -> T:
 
 
 def _filter(query: HistoryQuery) -> CallFilter:
+    if query.end < query.start:
+        raise refuse("bad_request", f"end {query.end:.0f} is before start {query.start:.0f}", "turn them round")
     return CallFilter(
         range=Range(query.start, query.end),
         group=_line("group", query.group),

@@ -186,6 +186,19 @@ class Draining(msgspec.Struct, frozen=True, kw_only=True):
     """When it ends whatever goes on then; callers who still wait stay on hold for the next start. None: never."""
 
 
+class SwitchStatus(SwitchView, frozen=True, kw_only=True):
+    """A switch, and what keeps it out of reach, as far as that is known."""
+
+    trouble: str = ""
+
+
+class MemberStatus(MemberView, frozen=True, kw_only=True):
+    """A member, and since when he has been logged out or paused, or back again."""
+
+    duty_since: float | None = None
+    """Epoch seconds; None where that is longer ago than what the daemon has read of its journal."""
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Everything at one moment."""
 
@@ -193,14 +206,16 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     seq: int
     """Number of the newest event that is in it: a stream asked for what comes after it misses nothing."""
-    switches: tuple[SwitchView, ...]
+    switches: tuple[SwitchStatus, ...]
     groups: tuple[GroupStatus, ...]
-    members: tuple[MemberView, ...]
+    members: tuple[MemberStatus, ...]
     calls: tuple[CallView, ...]
     today: Figures
     """Of all groups, or of the one asked for."""
     draining: Draining | None = None
     """Null: calls are taken."""
+    trouble: tuple[str, ...] = ()
+    """What is wrong with the daemon itself, one line each: a disk that takes no records, rules that stand still."""
 
 
 class EventHead(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="event"):
@@ -255,7 +270,7 @@ class GroupDetail(msgspec.Struct, frozen=True, kw_only=True):
 
     t: float
     group: GroupStatus
-    members: tuple[MemberView, ...]
+    members: tuple[MemberStatus, ...]
     calls: tuple[CallView, ...]
 
 
@@ -263,14 +278,14 @@ class Members(msgspec.Struct, frozen=True, kw_only=True):
     """All members."""
 
     t: float
-    members: tuple[MemberView, ...]
+    members: tuple[MemberStatus, ...]
 
 
 class MemberDetail(msgspec.Struct, frozen=True, kw_only=True):
     """One member, and what happened to him last."""
 
     t: float
-    member: MemberView
+    member: MemberStatus
     events: tuple[Event, ...]
 
 
@@ -327,7 +342,7 @@ class MemberDone(msgspec.Struct, frozen=True, kw_only=True):
     """A change was made; the member as he is after it."""
 
     done: str
-    member: MemberView
+    member: MemberStatus
 
 
 class CallDone(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,10 +17,11 @@ from gevent.pool import Pool
 
 from fsqueue.control.app import HEARTBEAT, PEER, Control, Peer
 from fsqueue.control.handlers import Desk
+from fsqueue.control.kept import Kept
 from fsqueue.control.protocol import Problem
-from fsqueue.control.settings import ControlSettings
+from fsqueue.control.settings import ControlError, ControlSettings
 from fsqueue.control.sockets import UnixListener, listen_tcp
-from fsqueue.control.tokens import read_tokens
+from fsqueue.control.tokens import Tokens, read_tokens
 from fsqueue.control.wire import encode
 from fsqueue.esl.complaints import Complaints
 from fsqueue.esl.outbound import Network, allowed
@@ -49,15 +50,22 @@ class ControlServer:
     """The control API of one daemon, from `start` to `stop`."""
 
     def __init__(
-        self, desk: Desk, settings: ControlSettings, *, patience: float = PATIENCE, heartbeat: float = HEARTBEAT
+        self,
+        desk: Desk,
+        settings: ControlSettings,
+        *,
+        patience: float = PATIENCE,
+        heartbeat: float = HEARTBEAT,
+        kept: Kept | None = None,
     ) -> None:
-        """Be about to serve *desk*; *patience* and *heartbeat* in seconds."""
+        """Be about to serve *desk*; *patience* and *heartbeat* in seconds, *kept* keeps answers about the moment."""
         self._desk = desk
         self._settings = settings
         self._patience = patience
-        self._control = Control(desk, heartbeat)
+        self._control = Control(desk, heartbeat, kept=kept)
         self._unix = UnixListener(settings.socket, settings.group)
         self._servers: list[_Server] = []
+        self._tokens: Tokens | None = None
         self._digesting: Any = None
 
     def start(self) -> None:
@@ -71,9 +79,9 @@ class ControlServer:
         try:
             self._serve(listener, self._control.application())
             if self._settings.tcp:
-                tokens = read_tokens(self._settings.read_tokens, self._settings.full_tokens)
+                self._tokens = read_tokens(self._settings.read_tokens, self._settings.full_tokens)
                 networks = [ipaddress.ip_network(network) for network in self._settings.allow]
-                self._serve(listen_tcp(self._settings.tcp), self._control.application(tokens), networks)
+                self._serve(listen_tcp(self._settings.tcp), self._control.application(self._tokens), networks)
         except BaseException:
             self.stop()
             raise
@@ -88,6 +96,20 @@ class ControlServer:
         if self._digesting is not None:
             self._digesting.kill()
         self._unix.close()
+
+    def reload_tokens(self) -> tuple[str, ...]:
+        """Read the files of tokens again; with a fault in them those that were known stay, and the fault is returned.
+
+        Who follows the stream by a token that is gone is let go.
+        """
+        if self._tokens is None:
+            return ()
+        try:
+            self._tokens.replace(read_tokens(self._settings.read_tokens, self._settings.full_tokens))
+        except ControlError as error:
+            return (f"{error}; the tokens that were known stay",)
+        self._control.look_again()
+        return ()
 
     @property
     def tcp_port(self) -> int:

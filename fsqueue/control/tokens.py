@@ -28,6 +28,14 @@ class Tokens:
         """Know *tokens*."""
         self._tokens = tokens
 
+    def __contains__(self, token: object) -> bool:
+        """Whether *token* is known still."""
+        return token in self._tokens
+
+    def replace(self, others: Tokens) -> None:
+        """Know the *others* instead, from now on."""
+        self._tokens = others._tokens
+
     def of(self, authorization: str) -> Token | None:
         """Return the token that an ``Authorization`` header carries; None for an unknown one.
 

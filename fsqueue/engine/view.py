@@ -7,7 +7,7 @@ from collections import Counter
 import msgspec
 
 from fsqueue.engine import roster
-from fsqueue.engine.messages import Caller
+from fsqueue.engine.messages import Caller, DutyState
 from fsqueue.engine.state import Call, Person, State
 
 
@@ -51,7 +51,7 @@ class MemberView(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     extension: str
     state: str
-    duty: str
+    duty: DutyState
     reason: str
     call: str = ""
     since: float | None = None

@@ -48,6 +48,8 @@ class Lines:
     first: int
     last: int
     data: bytes
+    anew: bool = False
+    """They begin a segment of their own, so that nothing is written any more to those before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,8 @@ class Pen:
             batch = self._batch = self._batch or self._next_batch()
             try:
                 if len(self._left) == len(batch.data):
+                    if batch.anew:
+                        self._segment.close()
                     self._segment.begin(batch.first, len(batch.data))
                 while self._left:
                     self._left = self._left[self._segment.put(self._left) :]
@@ -160,11 +164,11 @@ class Pen:
 
     def _next_batch(self) -> Lines:
         first = last = self._held[0]
-        data = []
+        data: list[bytes] = []
         size = 0
-        while self._held and size < _BATCH_BYTES:
+        while self._held and size < _BATCH_BYTES and not (data and self._held[0].anew):
             last = self._held.popleft()
             data.append(last.data)
             size += len(last.data)
         self._left = b"".join(data)
-        return Lines(first.first, last.last, self._left)
+        return Lines(first.first, last.last, self._left, first.anew)

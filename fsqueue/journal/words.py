@@ -47,7 +47,7 @@ _OUTCOMES: dict[Outcome, str] = {
     "busy": "was busy",
     "no_answer": "did not answer",
     "unreachable": "could not be reached",
-    "failed": "could not be rung: the switch failed",
+    "failed": "was not connected: the bridge or the switch failed,",
     "withdrawn": "was withdrawn",
     "lost": "was lost sight of",
 }
@@ -204,15 +204,16 @@ def _ended(record: CallEnded, names: Names) -> str:
 @words.register
 def _member(record: MemberChanged, _names: Names) -> str:
     duty = {"in": "logged in", "out": "logged out", "paused": "paused"}[record.duty]
-    told = [duty]
-    if record.state:
-        told.insert(0, record.state)
-    if record.untaken:
-        told.append(f"{record.untaken} offers in a row not taken")
-    because = "".join(
-        f"; {text}" for text in (_theirs(record.why), f"by {_theirs(record.by)}" if record.by else "") if text
-    )
-    return f"{record.member}: {', '.join(told)}{because}"
+    why = "" if record.why == duty else _theirs(record.why)
+    if record.duty == "in" and record.state not in ("", "available", "offline"):
+        # The record is about what he does besides: he rests, or writes up what he talked about.
+        told = record.state
+    else:
+        told = f"{duty} after this call" if record.state in ("ringing", "talking") else duty
+    because = "" if why in ("", told) else f", {why}"
+    because += f" ({record.untaken} in a row)" if record.untaken > 1 else ""
+    because += f"; by {_theirs(record.by)}" if record.by else ""
+    return f"{record.member}: {told}{because}"
 
 
 @words.register

@@ -20,7 +20,7 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-from fsqueue.engine.messages import Record
+from fsqueue.engine.messages import Forgotten, Record
 from fsqueue.journal import segments
 from fsqueue.journal.entries import Gap, encode
 from fsqueue.journal.pen import Closed, Disk, Failed, Lines, Pen, Report, SyncChanged, Written
@@ -96,6 +96,8 @@ class Journal:
         """Not in the journal yet."""
         self._lost = 0
         """Records since the trouble began."""
+        self._lost_before = 0
+        """Records lost in earlier troubles of this run."""
         self._trouble = False
         self._recovers_at: int | None = None
         """The number that has to be written for the trouble to be over; None while nothing gets through."""
@@ -119,6 +121,11 @@ class Journal:
     def in_trouble(self) -> bool:
         """Whether the disk fails or hangs; calls go on meanwhile."""
         return self._trouble
+
+    @property
+    def lost(self) -> int:
+        """Return how many records this run could not keep: the disk took none, and the memory for them was full."""
+        return self._lost_before + self._lost
 
     def append(self, records: Sequence[Record], t: float, then: Then) -> None:
         """Write *records* with the time *t* (epoch seconds), and call *then* when they are written.
@@ -170,7 +177,9 @@ class Journal:
         if self._loss is None:
             data = b"".join(encode(first + i, t, record) for i, record in enumerate(records))
             if self._kept + len(data) <= self._memory_bytes:
-                self._hand(Lines(first, self._next - 1, data))
+                # Who is forgotten stands in segments that nobody appends to any more: those can be written anew at once.
+                anew = any(isinstance(record, Forgotten) for record in records)
+                self._hand(Lines(first, self._next - 1, data, anew))
                 return
             self._loss = _Loss(first, t, 0)
             self._shout(
@@ -255,6 +264,7 @@ class Journal:
             self._recovers_at = self._handed
         if report.last >= self._recovers_at:
             lost, self._lost = self._lost, 0
+            self._lost_before += lost
             self._trouble, self._recovers_at = False, None
             what = f"{lost} records were lost" if lost else "nothing was lost"
             self._tell(self._on_recovered, f"the journal is written again under {self.directory}; {what}")

@@ -42,7 +42,8 @@ class Offers:
         """*member_gone* is told of a leg that turned out to be gone, and returns the talk it was in."""
         self._ctx = ctx
         self._member_gone = member_gone
-        self._ended: dict[str, None] = {}
+        self._ended: dict[str, bool] = {}
+        """Offers that are over, and whether their end is still to be told: a bridge that failed has spoken for them so far."""
 
     # -- ringing
 
@@ -199,7 +200,7 @@ class Offers:
         if self._ctx.offers.get(offer.id) is not offer:
             return
         if offer.winner is phone and talk is not None and not (talk.withdrawn and not talk.connected):
-            self._forget(offer)
+            self._forget(offer, untold=not talk.connected)
         elif all(other.over for other in offer.phones):
             self._all_over(offer, talk)
 
@@ -217,11 +218,11 @@ class Offers:
         self._forget(offer)
         self._ctx.emit(OfferEnded(offer.id, outcome, cause))
 
-    def _forget(self, offer: Offer) -> None:
+    def _forget(self, offer: Offer, *, untold: bool = False) -> None:
         """Keep only the id, so that a late command for the offer isn't taken for one about a predecessor's."""
         self._ctx.offers.pop(offer.id, None)
         self._ctx.forwards.pop(offer.id, None)
-        self._ended[offer.id] = None
+        self._ended[offer.id] = untold
         if len(self._ended) > _REMEMBERED:
             del self._ended[next(iter(self._ended))]
 
@@ -245,12 +246,15 @@ class Offers:
                     self._kill(offer, phone, phone.kill or cause)
         elif cmd.offer not in self._ended:
             self._withdraw_unknown(cmd.offer, cause)
+        elif self._ended[cmd.offer]:
+            self._ended[cmd.offer] = False
+            self._ctx.emit(OfferEnded(cmd.offer, "withdrawn", "its leg is gone already"))
 
     def _withdraw_unknown(self, offer: str, cause: str) -> None:
         """Kill what a predecessor may have left: its uuids follow from the offer."""
         for index in range(MAX_PHONES):
             self._ctx.api(f"uuid_kill {leg_uuid(self._ctx.facts.owner, offer, index)} {cause}")
-        self._ended[offer] = None
+        self._ended[offer] = False
         self._ctx.emit(OfferEnded(offer, "withdrawn", "not known"))
 
     def _kill(self, offer: Offer, phone: PhoneLeg, cause: str) -> None:

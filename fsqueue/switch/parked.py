@@ -43,8 +43,8 @@ class Parked:
     # -- arriving
 
     def said(self, event: Event) -> None:
-        """A call says that it is parked."""
-        if event.fsq_owner != self._ctx.facts.owner:
+        """A call says that it is parked; one to which nothing could be said is left to the dialplan's schedule."""
+        if event.fsq_owner != self._ctx.facts.owner or not quoting.is_uuid(event.uuid):
             return
         if self._age(event) <= SURE_SECONDS:
             self._take(event)

@@ -13,7 +13,7 @@ import gevent
 
 from fsqueue.control.server import ControlServer
 from fsqueue.control.settings import ControlSettings
-from tests.control.desks import FakeDesk
+from tests.control.desks import FakeDesk, NeverKept
 
 
 class LiveDaemon:
@@ -39,7 +39,7 @@ class LiveDaemon:
         self._thread.join(10.0)
 
     def _run(self) -> None:
-        server = ControlServer(self._desk, ControlSettings(socket=self._path), heartbeat=0.5)
+        server = ControlServer(self._desk, ControlSettings(socket=self._path), heartbeat=0.5, kept=NeverKept())
         server.start()
         while (job := self._next()) is not None:
             self._results.put(job(self._desk))

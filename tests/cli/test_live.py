@@ -44,7 +44,7 @@ def test_status_shows_groups_calls_members_and_today(shell: Shell, daemon: LiveD
     shown = shell.run("status")
     assert shown.exit_code == Exit.DONE
     assert "main in reach" in shown.stdout
-    assert "today 1 call · 1 answered · 0 missed · level 0% · wait 1:05 avg 1:05 max\n" in shown.stdout
+    assert "today 1 call, 1 answered, 0 missed · level 0% · wait avg 1:05 max 1:05\n" in shown.stdout
     sales = next(line for line in shown.stdout.splitlines() if line.startswith("sales"))
     assert sales.split()[1:] == ["2", "1:15", "0", "1/2", "0", "1", "0", "0%", "1:05", "1:05"]
     assert "Caller 2 +48600000002" in shown.stdout
@@ -151,6 +151,22 @@ def test_a_switch_out_of_reach_is_critical(shell: Shell, daemon: LiveDaemon) -> 
     daemon.do(lambda desk: desk.put(SwitchDown("main")))
     result = shell.run("status --check")
     assert (result.exit_code, "switch main is out of reach" in result.stdout) == (2, True)
+
+
+def test_a_disk_that_takes_no_records_is_critical_and_seen_in_status(shell: Shell, daemon: LiveDaemon) -> None:
+    daemon.do(lambda desk: setattr(desk, "ills", ("the disk takes no records; look at df",)))
+    result = shell.run("status --check")
+    assert (result.exit_code, "the disk takes no records" in result.stdout) == (2, True)
+    assert "the disk takes no records" in shell.run("status").stdout
+
+
+def test_what_keeps_a_switch_away_is_said_wherever_it_is_shown(shell: Shell, daemon: LiveDaemon) -> None:
+    from fsqueue.engine.messages import SwitchDown
+
+    daemon.do(lambda desk: desk.put(SwitchDown("main")))
+    daemon.do(lambda desk: desk.switch_ills.update(main="the password is refused"))
+    assert "main OUT OF REACH: the password is refused" in shell.run("status").stdout
+    assert "main is out of reach: the password is refused" in shell.run("status --check").stdout
 
 
 def test_no_daemon_is_critical_and_an_unknown_group_unknown(shell: Shell) -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from fsqueue.control import handlers
 from fsqueue.control.protocol import StatusQuery
+from fsqueue.engine.messages import Arrived, Caller, Duty, Leg, OfferEnded
 from fsqueue.engine.model import Group, Member, Plan
 from tests.control.desks import FakeDesk
 
@@ -102,6 +103,75 @@ def test_keys_sort_choose_a_group_and_quit() -> None:
     assert not view.ended
     view.press("q")
     assert view.ended
+
+
+def typed(view: View, keys: str) -> list[str]:
+    for key in keys:
+        view.press(key)
+    return lines(view, height=60)
+
+
+def test_what_is_typed_after_a_slash_chooses_groups_callers_and_members() -> None:
+    desk = FakeDesk(reachable=("anna", "jan"))
+    desk.arrive("c1", name="Zażółć", number="+48600111222")
+    desk.arrive("c2", name="Müller", number="+48600333444")
+    view = view_of(desk)
+    shown = "\n".join(typed(view, "/zażó"))
+    assert "find: zażó" in shown
+    assert ("Zażółć" in shown, "Müller" in shown, "Anna" in shown) == (True, False, True)
+    assert "Müller" in "\n".join(typed(view, "\x7f\x7f\x7f\x7f333\r"))
+    assert (view.typing, view.find) == (False, "333")
+    assert "find 333" in "\n".join(lines(view))
+    shown = "\n".join(typed(view, "/jan\r"))
+    assert ("Jan Kowalski" in shown, "1001" in shown) == (True, False)
+    shown = "\n".join(typed(view, "/x\x1b"))
+    assert ("Zażółć" in shown, "Müller" in shown, view.find) == (True, True, "")
+
+
+def test_keys_that_are_typed_do_nothing_else_and_a_hidden_number_is_not_found() -> None:
+    desk = FakeDesk()
+    desk.put(
+        Arrived(
+            leg=Leg("main", "leg-h"), arrival="a", new_call="h1", to="sales",
+            caller=Caller(number="+48600999000", name="Hidden", hidden=True),
+        )
+    )  # fmt: skip
+    view = view_of(desk)
+    typed(view, "/qsga")
+    assert (view.ended, view.sort, view.find) == (False, "wait", "qsga")
+    assert "anonymous" not in "\n".join(typed(view, "\x1b/600999\r"))
+
+
+def test_a_pause_during_a_ring_is_shown_as_what_comes_after_it() -> None:
+    desk = FakeDesk()
+    desk.arrive("c1")
+    desk.put(Duty("anna", "paused", "lunch", ""))
+    assert any("ringing, then paused (lunch)" in line for line in lines(view_of(desk)))
+
+
+def test_who_rests_or_writes_up_his_talk_shows_for_how_long_yet() -> None:
+    desk = FakeDesk()
+    desk.arrive("c1")
+    view = next(call for call in desk.picture().calls if call.id == "c1")
+    desk.put(OfferEnded(view.rings[0].offer, "declined"))
+    desk.now += 2.0
+    assert any("resting, 3 s left" in line for line in lines(view_of(desk)))
+
+
+def test_since_when_somebody_is_paused_is_shown() -> None:
+    desk = FakeDesk()
+    desk.put(Duty("anna", "paused", "lunch", ""))
+    desk.now += 125.0
+    (line,) = [line for line in lines(view_of(desk)) if "paused (lunch)" in line]
+    assert line.rstrip().endswith("2:05")
+
+
+def test_what_is_wrong_with_the_daemon_stands_at_the_top() -> None:
+    desk = busy()
+    desk.ills = ("the disk takes no records; look at df",)
+    shown = lines(view_of(desk))
+    assert "the disk takes no records" in shown[1]
+    assert len(shown) <= 24
 
 
 def test_a_chosen_group_shows_its_own_calls_and_members_only() -> None:

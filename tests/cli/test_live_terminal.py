@@ -198,7 +198,7 @@ def test_top_lives_through_a_restart_and_a_resized_window_and_quits_at_q(shell: 
     terminal.output.until("NO ANSWER for")
     terminal.resize(132, 40)
     with live_daemon(shell.socket, desk):
-        screen = terminal.output.until("by group · group sales")
+        screen = terminal.output.until("group sales · by group")
         assert max(len(line) for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen).splitlines()) > 80
         terminal.press("q")
         assert terminal.end() == 0

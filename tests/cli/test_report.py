@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import re
@@ -11,10 +13,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from fsqueue_cli import talk
 from fsqueue_cli.frame import CommandLine
 from fsqueue_cli.history import history
 from fsqueue_cli.missed import missed
 from fsqueue_cli.report import bar, report
+from rich.console import Console
 
 from fsqueue.engine.messages import (
     CallEnded,
@@ -194,6 +198,30 @@ def test_exports_hold_the_same_calls(state: Path) -> None:
     assert "c1,2026-09-21T14:13:20.000+00:00,+48600,Jan" in table
 
 
+@pytest.mark.parametrize(
+    ("what", "first"),
+    [
+        ("visits", {"call": "c3", "group": "sales", "outcome": "missed"}),
+        ("offers", {"call": "c1", "member": "anna", "outcome": "taken"}),
+        ("states", {"member": "anna", "state": "in"}),
+        ("missed", {"id": "c3", "reason": "voicemail"}),
+    ],
+)
+def test_what_belongs_to_calls_is_exported_too_in_both_forms_alike(
+    state: Path, what: str, first: dict[str, str]
+) -> None:
+    words = ("history", "export", "--what", what, *SPAN)
+    table = list(csv.DictReader(io.StringIO(run(state, *words).stdout)))
+    lines = [json.loads(line) for line in run(state, *words, "--format", "jsonl").stdout.splitlines()]
+    assert len(table) == len(lines) > 0
+    assert {name: lines[0][name] for name in first} == {name: table[0][name] for name in first} == first
+    assert list(table[0]) == list(lines[0])
+
+
+def test_states_are_not_narrowed_by_what_they_have_not(state: Path) -> None:
+    assert "--member" in run(state, "history", "export", "--what", "states", "--group", "sales", code=2).stderr
+
+
 def test_without_a_history_one_is_told_how_to_get_it(tmp_path: Path) -> None:
     assert "fsqueue history rebuild" in run(tmp_path, "report", code=1).stderr
     assert "--state" in run(tmp_path / "nowhere", "report", code=1).stderr
@@ -217,3 +245,25 @@ def test_a_bar_shows_everybody_who_is_there(parts: tuple[int, int], most: int, d
 def test_every_command_has_help_with_an_example() -> None:
     for command in (*history.commands.values(),):
         assert "Example: fsqueue history" in (command.help or "")
+
+
+@pytest.mark.parametrize("by", ["group", "hour", "member"])
+@pytest.mark.parametrize(("width", "parts"), [(80, 2), (200, 1)])
+def test_a_report_is_taken_apart_where_the_terminal_is_narrow_and_no_figure_is_broken(
+    state: Path, by: str, width: int, parts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(talk, "_console", lambda _: Console(file=io.StringIO(), width=width, no_color=True))
+    lines = run(state, "report", "--by", by, *SPAN).stdout.splitlines()
+    assert max(map(len, lines)) <= width
+    totals = [line for line in lines if line.startswith("total")]
+    assert len(totals) == parts
+    told = "  ".join(totals).split("  ")
+    whole = data(state, "report", "--by", by, *SPAN)["members" if by == "member" else "calls"]["total"]
+    assert {"1:00", str(whole["answered"])} <= {word.strip() for word in told}
+
+
+def test_an_hour_is_called_by_its_time_alone_where_all_are_of_one_day(state: Path) -> None:
+    lines = run(state, "report", "--by", "hour", *SPAN).stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:3]] == ["00:00", "01:00"]
+    lines = run(state, "report", "--by", "hour", "--since", "2026-09-20", *SPAN[2:]).stdout.splitlines()
+    assert lines[1].startswith("2026-09-20 00:00  ")

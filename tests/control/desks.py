@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TypeVar
 
 from fsqueue.control.board import Board
 from fsqueue.control.handlers import GroupFacts, Order
-from fsqueue.control.metrics import Health, Metrics
+from fsqueue.control.health import Health
+from fsqueue.control.kept import Kept
+from fsqueue.control.metrics import Metrics
 from fsqueue.control.protocol import Draining, Problem, Reloaded, RunningFile
 from fsqueue.engine.engine import Engine
 from fsqueue.engine.messages import (
@@ -50,6 +52,13 @@ PLAN = Plan(
 )
 
 
+class NeverKept(Kept):
+    """Keeps no answer: what a test does to a desk behind the server's back is seen at once."""
+
+    def get(self, _question: Hashable, make: Callable[[], bytes]) -> bytes:
+        return make()
+
+
 class FakeDesk:
     """Feed it inputs with `put`; `held_up` makes it a daemon that doesn't handle orders in time."""
 
@@ -60,6 +69,8 @@ class FakeDesk:
         self.engine = Engine(plan)
         self.board = Board(1, lambda group: plan.groups[group].service_level if group in plan.groups else 0.0)
         self.held_up = False
+        self.ills: tuple[str, ...] = ()
+        self.switch_ills: dict[str, str] = {}
         self.orders: list[Order] = []
         self.draining: Draining | None = None
         self.renamed: tuple[Renamed, ...] = ()
@@ -70,7 +81,7 @@ class FakeDesk:
         self._history: sqlite3.Connection | None = None
         self._projected = 0
         health = Health(version="0.0.0", journal_trouble=False, journal_seq=0, held_up=0.0)
-        self._metrics = Metrics(self.picture, lambda: health, lambda _: 10.0)
+        self._metrics = Metrics(self.picture, lambda: health, lambda _: 10.0, self._nobody_since)
         self.put(Configure(plan), *(Reach("main", member, True) for member in reachable))
         self.put(Snapshot(switch="main", core="c1"))
 
@@ -83,6 +94,9 @@ class FakeDesk:
             self.journal.append(decode(encode(len(self.journal) + 1, self.now, record)))
             self.board.observe(record, self.now)
             self._metrics.observe(record, self.now)
+
+    def _nobody_since(self) -> dict[str, float | None]:
+        return {name: facts.nobody_since for name, facts in self.group_facts().items()}
 
     # --- what callers and phones do ---
 
@@ -119,6 +133,12 @@ class FakeDesk:
             )
             for name, queue in queues.items()
         }
+
+    def troubles(self) -> tuple[str, ...]:
+        return self.ills
+
+    def switch_troubles(self) -> Mapping[str, str]:
+        return self.switch_ills
 
     def order(self, given: Order) -> bool:
         self.orders.append(given)

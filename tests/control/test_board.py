@@ -10,6 +10,7 @@ from fsqueue.engine.messages import (
     Caller,
     CallOpened,
     Checkpoint,
+    Duty,
     Forgotten,
     Leg,
     MemberChanged,
@@ -19,6 +20,7 @@ from fsqueue.engine.messages import (
     VisitBegan,
 )
 from fsqueue.journal.entries import Entry
+from tests.control.desks import FakeDesk
 
 
 def board(next_seq: int = 1, recent: int = 100) -> Board:
@@ -247,3 +249,17 @@ def test_hostile_names_reach_neither_words_nor_lines_as_escapes() -> None:
     assert text.endswith("\n")
     assert text[:-1].isprintable()
     assert json.loads(text)["name"].replace("?", "\ud800") == nasty
+
+
+def test_since_when_a_member_is_paused_is_known_over_a_restart_and_not_changed_by_what_he_does_besides() -> None:
+    desk = FakeDesk()
+    began = desk.now
+    desk.put(Duty("anna", "paused", "lunch", ""))
+    desk.now += 60.0
+    desk.put(Duty("anna", "paused", "still", ""))
+    assert desk.board.duty_since("anna", "paused") == began
+    again = Board(len(desk.journal) + 1, lambda _: 0.0)
+    again.recall(desk.journal)
+    assert again.duty_since("anna", "paused") == began
+    assert again.duty_since("anna", "in") is None
+    assert again.duty_since("jan", "in") is None

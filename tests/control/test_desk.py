@@ -52,6 +52,9 @@ class Daemon:
         self.taken.append((configuration, renamed))
         self.owner.put([Configure(to_plan(configuration), renamed)])
 
+    def switch_troubles(self) -> dict[str, str]:
+        return {"main": "connection refused"}
+
     def start(self) -> None:
         self._greenlet = gevent.spawn(self.owner.run)
 
@@ -105,7 +108,7 @@ def arrive(call: str) -> Arrived:
 def test_an_order_is_confirmed_when_its_records_are_on_the_board(place: Place) -> None:
     desk = place.start()
     assert desk.order(Duty("anna", "paused", "lunch", "kate"))
-    assert [e.words for e in desk.board.past(EventQuery(member="anna"))] == ["anna: paused, paused; lunch; by kate"]
+    assert [e.words for e in desk.board.past(EventQuery(member="anna"))] == ["anna: paused, lunch; by kate"]
     assert desk.picture().members[0].duty == "paused"
 
 
@@ -141,6 +144,33 @@ def test_a_reload_takes_the_file_over_and_says_what_runs(place: Place) -> None:
     assert place.daemon.taken[0][1] == (Renamed("group", "sales", "shop"),)
     told = desk.configuration()
     assert (told.text, told.seal) == (masked(text), seal(text, told.salt))
+
+
+def test_what_counts_only_from_the_next_start_on_is_said_until_then(place: Place) -> None:
+    desk = place.start()
+    changed = TEXT.replace("127.0.0.1", "10.0.0.1") + (
+        '[control]\ngroup = "staff"\n[daemon]\nowner = "other"\nhistory_days = 30\n[listen]\ndialplan = "127.0.0.1:9"\n'
+    )
+    place.file.write_text(changed)
+    for _ in range(2):
+        answer = desk.reload()
+        assert isinstance(answer, Reloaded)
+        (warning,) = [line for line in answer.warnings if "next start" in line]
+        assert "daemon.owner, daemon.history_days, listen.dialplan, control.group, switches.main:" in warning
+    (taken, _) = place.daemon.taken[-1]
+    assert taken.daemon.owner == "fsqueue", "callers on hold carry it"
+    place.file.write_text(TEXT)
+    answer = desk.reload()
+    assert isinstance(answer, Reloaded)
+    assert not answer.warnings
+
+
+def test_what_is_reloaded_besides_warns_with_the_file(place: Place) -> None:
+    desk = place.start()
+    desk.also_reload(lambda: ("tokens: a fault",))
+    answer = desk.reload()
+    assert isinstance(answer, Reloaded)
+    assert "tokens: a fault" in answer.warnings
 
 
 def test_a_file_with_errors_changes_nothing_and_each_is_named(place: Place) -> None:

@@ -6,12 +6,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from fsqueue.control import handlers
 from fsqueue.control.board import Watch
 from fsqueue.control.endpoints import ENDPOINTS, Answer, Request, respond
 from fsqueue.control.handlers import begin_watch
-from fsqueue.control.protocol import MAX_BODY, STATUS, EventQuery, Problem
-from fsqueue.engine.messages import Duty, Renamed
-from tests.control.desks import T0, FakeDesk
+from fsqueue.control.protocol import MAX_BODY, STATUS, EventQuery, Problem, StatusQuery
+from fsqueue.engine.messages import Configure, Duty, Renamed, SwitchDown
+from fsqueue.engine.model import Plan
+from tests.control.desks import PLAN, T0, FakeDesk
 
 
 def ask(desk: FakeDesk, what: str, name: str = "", query: dict[str, str] | None = None, body: Any = None) -> Answer:
@@ -248,6 +250,32 @@ def started(desk: FakeDesk, **query: Any) -> list[dict[str, Any]]:
 def test_a_stream_begins_now_unless_the_past_is_asked_for(desk: FakeDesk) -> None:
     assert started(desk) == []
     assert [line["seq"] for line in started(desk, last=2)] == [desk.board.last - 1, desk.board.last]
+
+
+@pytest.mark.parametrize("query", [{"group": "saless"}, {"member": "nobody"}])
+def test_whoever_waits_for_what_there_is_not_is_told_so_at_once(desk: FakeDesk, query: dict[str, str]) -> None:
+    for ask in (lambda: started(desk, **query), lambda: handlers.recent(desk, EventQuery(**query))):
+        with pytest.raises(handlers.RefusedError) as refused:
+            ask()
+        assert refused.value.problem.code == "not_found"
+
+
+def test_events_of_a_group_that_was_removed_are_still_had(desk: FakeDesk) -> None:
+    plan = Plan(members=PLAN.members, groups={"sales": PLAN.groups["sales"]}, numbers=PLAN.numbers)
+    desk.arrive("n1", to="night")
+    desk.put(Configure(plan))
+    assert started(desk, group="night", last=5)
+
+
+def test_status_says_what_is_wrong_with_the_daemon_and_what_keeps_a_switch_away(desk: FakeDesk) -> None:
+    assert handlers.status(desk, StatusQuery()).trouble == ()
+    desk.ills = ("the disk takes no records",)
+    desk.switch_ills = {"main": "connection\x1b refused"}
+    desk.put(SwitchDown("main"))
+    found = handlers.status(desk, StatusQuery())
+    assert found.trouble == ("the disk takes no records",)
+    (switch,) = found.switches
+    assert (switch.up, switch.trouble) == (False, "connection\\x1b refused")
 
 
 def test_who_comes_back_gets_all_since(desk: FakeDesk) -> None:

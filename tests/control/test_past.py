@@ -63,7 +63,16 @@ def test_each_field_of_the_query_narrows_the_list(desk: FakeDesk, query: dict[st
 
 
 @pytest.mark.parametrize(
-    "query", [{"limit": "0"}, {"limit": "2001"}, {"start": "nan"}, {"reason": "bored"}, {"group": "a\x00"}, {"x": "1"}]
+    "query",
+    [
+        {"limit": "0"},
+        {"limit": "2001"},
+        {"start": "nan"},
+        {"reason": "bored"},
+        {"group": "a\x00"},
+        {"x": "1"},
+        {"start": "5", "end": "4"},
+    ],
 )
 def test_a_query_that_means_nothing_is_refused(desk: FakeDesk, query: dict[str, str]) -> None:
     found = ask(desk, "GET /v1/history/calls", **query)

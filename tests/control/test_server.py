@@ -20,11 +20,12 @@ import pytest
 from gevent import socket
 
 from fsqueue.control.board import QUEUE
+from fsqueue.control.kept import Kept
 from fsqueue.control.protocol import EventQuery
 from fsqueue.control.server import ControlServer
 from fsqueue.control.settings import ControlError, ControlSettings, SocketTakenError
-from fsqueue.engine.messages import MemberChanged
-from tests.control.desks import FakeDesk
+from fsqueue.engine.messages import Duty, MemberChanged
+from tests.control.desks import FakeDesk, NeverKept
 
 Start = Callable[..., ControlServer]
 
@@ -40,9 +41,11 @@ def desk() -> FakeDesk:
 def start(desk: FakeDesk, tmp_path: Path) -> Iterator[Start]:
     started: list[ControlServer] = []
 
-    def starting(*, patience: float = 5.0, heartbeat: float = 5.0, **settings: Any) -> ControlServer:
+    def starting(
+        *, patience: float = 5.0, heartbeat: float = 5.0, kept: Kept | None = None, **settings: Any
+    ) -> ControlServer:
         given = ControlSettings(**{"socket": tmp_path / "c.sock", **settings})
-        server = ControlServer(desk, given, patience=patience, heartbeat=heartbeat)
+        server = ControlServer(desk, given, patience=patience, heartbeat=heartbeat, kept=kept or NeverKept())
         server.start()
         started.append(server)
         return server
@@ -179,6 +182,25 @@ def test_status_is_served_as_json(start: Start, tmp_path: Path) -> None:
     status, headers, body = exchange(tmp_path, get("/v1/status"))
     assert (status, headers["content-type"]) == (200, "application/json")
     assert json.loads(body)["calls"][0]["caller"]["name"] == "Zażółć"
+
+
+def test_whoever_changes_something_sees_it_in_what_he_asks_next(start: Start, desk: FakeDesk, tmp_path: Path) -> None:
+    start(kept=Kept(clock=lambda: 0.0))  # as if no time passed at all
+    before = exchange(tmp_path, get("/v1/members"))[2]
+    desk.put(Duty("anna", "paused", "lunch", ""))
+    assert exchange(tmp_path, get("/v1/members"))[2] == before
+    assert exchange(tmp_path, post("/v1/members/jan/duty", b'{"duty": "paused"}'))[0] == 200
+    after = json.loads(exchange(tmp_path, get("/v1/members"))[2])["members"]
+    assert [member["duty"] for member in after] == ["paused", "paused"]
+
+
+def test_answers_to_other_questions_and_refusals_are_not_mixed_up(start: Start, tmp_path: Path) -> None:
+    start(kept=Kept(clock=lambda: 0.0))
+    for _ in range(2):
+        assert exchange(tmp_path, get("/v1/status?group=nope"))[0] == 404
+        assert len(json.loads(exchange(tmp_path, get("/v1/status?group=sales"))[2])["groups"]) == 1
+        assert len(json.loads(exchange(tmp_path, get("/v1/status"))[2])["groups"]) == 3
+        assert exchange(tmp_path, b"GET /v1/status HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n[1,2]")[0] == 400
 
 
 def test_curl_is_told_what_everybody_is_told(start: Start, tmp_path: Path) -> None:
@@ -340,6 +362,34 @@ def test_over_tcp_only_the_networks_that_are_named_may_connect(
         assert ours.recv(10) == b""  # without a word
     ours.close()
     theirs.close()
+
+
+def test_tokens_are_read_again_and_who_came_by_one_that_is_gone_is_let_go(
+    start: Start, desk: FakeDesk, tokens: dict[str, Any]
+) -> None:
+    server = start(**tokens)
+    streams = {}
+    for token in (READ, FULL):
+        streams[token] = socket.create_connection(("127.0.0.1", server.tcp_port), 5.0)
+        streams[token].sendall(get("/v1/events", f"Authorization: Bearer {token}\r\n"))
+        assert b"heartbeat" in streams[token].recv(4096)
+    tokens["read_tokens"].write_text("board " + "n" * 24)
+    assert server.reload_tokens() == ()
+    assert over_tcp(server, get("/v1/status", f"Authorization: Bearer {READ}\r\n"))[0] == 401
+    assert over_tcp(server, get("/v1/status", f"Authorization: Bearer {'n' * 24}\r\n"))[0] == 200
+    assert b"not known any more" in streams[READ].recv(4096)
+    desk.arrive("c2")
+    assert b"c2" in streams[FULL].recv(1 << 16)
+    for stream in streams.values():
+        stream.close()
+
+
+def test_a_file_of_tokens_with_a_fault_changes_nothing_and_is_named(start: Start, tokens: dict[str, Any]) -> None:
+    server = start(**tokens)
+    tokens["full_tokens"].write_text("short x")
+    (warning,) = server.reload_tokens()
+    assert "full:1: not `NAME TOKEN`" in warning
+    assert over_tcp(server, get("/v1/status", f"Authorization: Bearer {FULL}\r\n"))[0] == 200
 
 
 def test_an_action_over_tcp_names_its_token(start: Start, desk: FakeDesk, tokens: dict[str, Any]) -> None:

@@ -372,7 +372,7 @@ def test_an_export_has_every_call_and_no_formula(tmp_path: Path) -> None:
     lay_out(tmp_path, log)
     db = files.open_to_read(tmp_path)
     table, lines = io.StringIO(), io.BytesIO()
-    count = export.csv_lines(queries.calls(db, CallFilter(limit=0)), table, WARSAW)
+    count = export.csv_lines(queries.CallRow, queries.calls(db, CallFilter(limit=0)), table, WARSAW)
     assert export.json_lines(queries.calls(db, CallFilter(limit=0)), lines) == count
     db.close()
     assert count == sum(isinstance(r, CallOpened) for r, _ in log)
@@ -396,3 +396,22 @@ def test_no_cell_is_a_formula_whatever_separator_a_reader_splits_at(name: str, s
     for cells in csv.reader(table.getvalue().splitlines(), delimiter=separator):
         for cell in cells:
             assert not re.match(r"\s*[\"]?[=+@-]", cell) or re.fullmatch(r"\+?[0-9*#]*", cell)
+
+
+def test_visits_and_offers_by_themselves_are_those_of_the_calls_one_by_one(tmp_path: Path) -> None:
+    lay_out(tmp_path, play(7, 100))
+    db = files.open_to_read(tmp_path)
+    details = [queries.call(db, row.id) for row in queries.calls(db, CallFilter(limit=0))]
+    known = [one for one in details if one is not None]
+    visits = list(queries.visits(db, CallFilter(limit=0)))
+    assert [(v.call, v.group, v.entered, v.outcome) for v in visits] == [
+        (one.call.id, v.group, v.entered, v.outcome) for one in known for v in one.visits
+    ]
+    offers = list(queries.offers(db, CallFilter(limit=0)))
+    assert [(o.call, o.offer, o.member, o.outcome) for o in offers] == [
+        (one.call.id, o.offer, o.member, o.outcome) for one in known for o in one.offers
+    ]
+    chosen = CallFilter(limit=0, group="support", member="jan")
+    assert [o for o in offers if o.group == "support" and o.member == "jan"] == list(queries.offers(db, chosen))
+    assert [v for v in visits if v.group == "support"] == list(queries.visits(db, CallFilter(limit=0, group="support")))
+    db.close()

@@ -18,7 +18,7 @@ from fsqueue.engine.messages import CallEnded, CallOpened, Checkpoint, ConfigTak
 from fsqueue.journal import segments
 from fsqueue.journal.entries import Gap, encode
 from fsqueue.journal.history import files, projection, queries, schema
-from fsqueue.journal.history.following import DAY, BusyError, Follower, request_rebuild
+from fsqueue.journal.history.following import DAY, RESERVE, BusyError, Follower, request_rebuild
 from fsqueue.journal.history.reading import Reader
 from tests.journal.histories import GROUPS, MEMBERS, START, play, write
 
@@ -147,6 +147,34 @@ def test_readers_keep_their_picture_while_it_is_built_anew(tmp_path: Path) -> No
     assert len([first, *cursor.fetchall()]) == len(dump(tmp_path)["calls"])
     reading.close()
     assert len(list(files.history_folder(tmp_path).glob("0*.db"))) == 1
+
+
+def test_the_last_of_a_full_disk_is_left_to_the_journal_and_nothing_is_missing_afterwards(tmp_path: Path) -> None:
+    log = play(3)
+    write(files.journal_folder(tmp_path), log[:100])
+    free = [RESERVE * 2]
+    follower = Follower(tmp_path, free=lambda _: free[0])
+    follower.step()
+    write(files.journal_folder(tmp_path), log[100:], first=101)
+    free[0] = RESERVE - 1
+    before = projection.position(follower._db)
+    for _ in range(2):
+        with pytest.raises(OSError, match=r"16 MB are free in .* left to the journal"):
+            follower.step()
+    assert projection.position(follower._db) == before
+    free[0] = RESERVE
+    assert follower.step() == len(log) - 100
+    follower.close()
+
+
+def test_a_disk_that_is_full_says_so_and_not_that_there_is_nothing_to_roll_back(tmp_path: Path) -> None:
+    db = schema.open_to_write(tmp_path / "h.db")
+    db.execute("PRAGMA max_page_count = 40")
+    write(tmp_path / "journal", play(3, 500))
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        projection.apply(db, segments.tail(tmp_path / "journal", 0))
+    assert projection.position(db) == 0
+    db.close()
 
 
 def test_a_damaged_history_is_built_again(tmp_path: Path) -> None:

@@ -18,10 +18,10 @@ from typing import Any
 import gevent
 import pytest
 
-from fsqueue.engine.messages import TurnUsed
+from fsqueue.engine.messages import Forgotten, TurnUsed
 from fsqueue.journal.entries import Entry, Gap, encode
 from fsqueue.journal.pen import Disk
-from fsqueue.journal.segments import Damage, JournalError, read, segments
+from fsqueue.journal.segments import Damage, JournalError, first_seq, read, segments
 from fsqueue.journal.writer import Journal
 
 
@@ -466,3 +466,15 @@ def test_a_killed_process_has_written_everything_it_acted_on(tmp_path: Path, pat
     assert damage == Damage()
     assert written == list(range(1, len(written) + 1))
     assert written[-1] >= acted[-1]
+
+
+def test_who_is_forgotten_stands_in_segments_that_nobody_appends_to_any_more(bench: Bench) -> None:
+    journal = bench.open()
+    bench.append(journal, 1, 2)
+    journal.append((Forgotten(calls=("c1",)), turn(4)), 100.0, lambda: None)
+    bench.append(journal, 5)
+    journal.close()
+    first, second = segments(bench.folder)
+    assert first_seq(second) == 3
+    assert [entry.seq for entry in bench.entries()] == [1, 2, 3, 4, 5]
+    assert b"Forgotten" not in first.read_bytes()

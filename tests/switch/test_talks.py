@@ -200,6 +200,14 @@ def test_a_member_who_hangs_up_before_the_bridge_gives_the_caller_back_when_his_
     assert b.see("fsqueue::hold") == [ConnectFailed("c1", "c1.1", "the member hung up")]
 
 
+def test_a_member_whose_leg_is_gone_when_the_bridge_fails_is_free_as_soon_as_his_offer_is_taken_back() -> None:
+    """Else he would be held for the ten seconds after which an offer's end counts as lost."""
+    b = asked()
+    b.see("CHANNEL_HANGUP", U)
+    assert [type(i) for i in b.see("fsqueue::hold")] == [ConnectFailed]
+    assert b.give(Withdraw("c1.1", "elsewhere")) == [OfferEnded("c1.1", "withdrawn", "its leg is gone already")]
+
+
 def test_a_lap_that_began_before_the_bridge_is_no_return() -> None:
     b = asked()
     assert b.see("fsqueue::hold") == []

@@ -14,6 +14,7 @@ import fcntl
 import logging
 import os
 import select
+import shutil
 import sqlite3
 import sys
 import time
@@ -40,6 +41,9 @@ CARE = 3600.0
 AGAIN = 10.0
 """Seconds after which a disk that failed is tried again."""
 
+RESERVE = 16 * 1024 * 1024
+"""Bytes of the disk that are left to the journal: it is the truth, and the history is built from it again when there is room."""
+
 DAY = 86400.0
 
 _REQUEST = "rebuild"
@@ -56,15 +60,23 @@ class BusyError(Exception):
 class Follower:
     """Keeps the history below *state*. `step` does what there is to do; all of it blocks.
 
-    *keep_days* is after how many days calls are removed (0: never); *clock* gives epoch seconds.
+    *keep_days* is after how many days calls are removed (0: never); *clock* gives epoch seconds, *free* the bytes that are free where
+    a folder is.
 
     Raises:
         BusyError: another process keeps it.
         OSError, sqlite3.Error: the folder can't be used.
     """
 
-    def __init__(self, state: Path, keep_days: float = 0.0, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        state: Path,
+        keep_days: float = 0.0,
+        clock: Callable[[], float] = time.time,
+        free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+    ) -> None:
         self.state = state
+        self._free = free
         self._keep_days = keep_days
         self._clock = clock
         self._cared = float("-inf")
@@ -98,9 +110,14 @@ class Follower:
             (self._folder / _REQUEST).unlink(missing_ok=True)
         count = 0
         try:
-            if self._reader.anything_new():
+            new, room = self._reader.anything_new(), self._free(self._folder) >= RESERVE
+            if new and room:
                 count = _take_in(self._db, self._reader)
-            self._take_care()
+            self._take_care()  # also without room: it makes some
+            if new and not room:
+                raise OSError(
+                    f"less than {RESERVE >> 20} MB are free in {self._folder}, and they are left to the journal"
+                )
         except (sqlite3.OperationalError, OSError):
             # Refused, not damaged: what was read and not written is read again.
             self._reader = Reader(self._reader.directory, projection.position(self._db))

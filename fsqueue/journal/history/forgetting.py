@@ -3,7 +3,8 @@
 A forgotten caller's call stays as a count, with its times, group and end; number and name, and what staff noted about it, go. In
 the history that is an update. In the journal the entries are written anew without them: the whole segment into a file of its own,
 which then takes the old one's place, so that a crash leaves one or the other. Only segments that nobody appends to any more are
-touched; what stands in the newest waits in the table `scrubs` until there is a newer one, at the latest after the next start.
+touched, and the order to forget begins a new one; what all the same stands in the newest waits in the
+table `scrubs` until there is a newer one.
 
 What is too old is removed: rows of the history, and whole segments of the journal, as far as no start needs them.
 """
@@ -104,7 +105,8 @@ def prune(db: sqlite3.Connection, before: float) -> int:
         count = int(db.execute("SELECT count(*) FROM old").fetchone()[0])
         db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        if db.in_transaction:  # a full disk has ended it already, and its error must not be hidden by another
+            db.execute("ROLLBACK")
         raise
     return count
 

@@ -102,7 +102,8 @@ def apply(db: sqlite3.Connection, entries: Iterable[Entry]) -> int:
         _set(db, "seq", last)
         db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        if db.in_transaction:  # a full disk has ended it already, and its error must not be hidden by another
+            db.execute("ROLLBACK")
         raise
     return count
 

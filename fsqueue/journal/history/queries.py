@@ -166,6 +166,37 @@ class StateRow(msgspec.Struct, frozen=True, kw_only=True):
     by: str
 
 
+class ExportedVisit(msgspec.Struct, frozen=True, kw_only=True):
+    """One stay of a call in a group, by itself; see `VisitRow`."""
+
+    call: str
+    came: float
+    """The call."""
+    group: str
+    entered: float
+    left: float | None
+    outcome: str
+    waited: float
+
+
+class ExportedOffer(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt to ring somebody, by itself; see `OfferRow`."""
+
+    call: str
+    came: float
+    """The call."""
+    offer: str
+    group: str
+    member: str
+    number: str
+    rule: str
+    began: float
+    answered: float | None
+    ended: float | None
+    outcome: str
+    cause: str
+
+
 _GROUPS = "(SELECT group_concat(grp, ' ') FROM (SELECT grp FROM visits WHERE call = c.id ORDER BY seq))"
 _CALL = (
     "c.id, c.came, c.caller_number, c.caller_name, c.hidden, c.number, c.dialled, "
@@ -198,6 +229,41 @@ def missed(db: sqlite3.Connection, wanted: CallFilter, *, open_only: bool = Fals
         values,
     )
     return [_missed_row(row) for row in rows]
+
+
+def visits(db: sqlite3.Connection, wanted: CallFilter) -> Iterator[ExportedVisit]:
+    """Yield the visits of the calls that *wanted* means, the newest calls first; where it names a group, those in it alone."""
+    where, values = _conditions(wanted)
+    rows = db.execute(
+        "SELECT c.id, c.came, v.grp, v.entered, v.left_at, v.outcome, v.waited FROM calls c JOIN visits v ON v.call = c.id"  # noqa: S608
+        f" WHERE {where} AND (? = '' OR v.grp = ?) ORDER BY c.came DESC, c.id DESC, v.seq",
+        [*values, wanted.group, wanted.group],
+    )
+    return (
+        ExportedVisit(call=r[0], came=r[1], group=r[2], entered=r[3], left=r[4], outcome=r[5], waited=r[6])
+        for r in rows
+    )
+
+
+def offers(db: sqlite3.Connection, wanted: CallFilter) -> Iterator[ExportedOffer]:
+    """Yield the offers of the calls that *wanted* means, the newest calls first.
+
+    Where it names a group or a member, those made in it, or to him, alone.
+    """
+    where, values = _conditions(wanted)
+    rows = db.execute(
+        "SELECT c.id, c.came, o.offer, o.grp, o.member, o.number, o.rule, o.began, o.answered, o.ended, o.outcome, o.cause"  # noqa: S608
+        f" FROM calls c JOIN offers o ON o.call = c.id WHERE {where} AND (? = '' OR o.grp = ?) AND (? = '' OR o.member = ?)"
+        " ORDER BY c.came DESC, c.id DESC, o.seq",
+        [*values, wanted.group, wanted.group, wanted.member, wanted.member],
+    )
+    return (
+        ExportedOffer(
+            call=r[0], came=r[1], offer=r[2], group=r[3], member=r[4], number=r[5], rule=r[6],
+            began=r[7], answered=r[8], ended=r[9], outcome=r[10], cause=r[11],
+        )
+        for r in rows
+    )  # fmt: skip
 
 
 def call(db: sqlite3.Connection, call_id: str) -> CallDetails | None:
