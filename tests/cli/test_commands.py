@@ -283,6 +283,7 @@ def test_a_rename_follows_in_all_places(shell: Shell) -> None:
         ("number add +48500 --group sales", True),
         ("group set sales --extension 7001", True),
         ("pickup code '*7'", True),
+        ("pickup forbid sales", True),
         ("group set sales --rings 6", False),
         ("member join ola sales", False),
     ],

@@ -253,11 +253,17 @@ def extension(name: str, expression: str, more: str = "") -> str:
 
 
 def test_what_stands_before_our_lines_and_takes_our_calls_is_named() -> None:
-    clinic = Clinic()
+    clinic = Clinic(CONFIG.replace("[groups.sales]", "[groups.sales]\npickup = true"))
     entered(clinic, before=extension("group-intercept", r"^\*8$"))
     finding = clinic.only()
     assert (finding.check, finding.state) == ("entries", "fail")
     assert "group-intercept stands before fsqueue's and takes *8" in finding.text
+
+
+def test_a_pickup_code_that_nobody_may_use_is_left_to_the_site() -> None:
+    clinic = Clinic()
+    entered(clinic, before=extension("group-intercept", r"^\*8$"))
+    assert clinic.bad() == []
 
 
 @pytest.mark.parametrize(
