@@ -139,7 +139,7 @@ class FreeSwitch:
         args = [arg for option, place in places.items() for arg in (f"-{option}", str(self.folder / place))]
         # Else FreeSWITCH first makes itself two 4096-bit keys, which can take it half a minute; nothing here speaks TLS.
         for certificate in ("wss.pem", "dtls-srtp.pem"):
-            (self.folder / "certs" / certificate).write_text(_unusable_key())
+            (self.folder / "certs" / certificate).write_text(unusable_key())
         with (self.folder / "output").open("ab") as output:
             self._process = subprocess.Popen(
                 [
@@ -206,10 +206,10 @@ class FreeSwitch:
         (conf / "dialplan" / "site.xml").write_text(_site(dialplan.site))
         for name, pitches in (("default", (440, 554, 659)), ("jazz", (330, 415, 494))):
             (self.folder / "music" / name).mkdir(parents=True)
-            _tune(self.folder / "music" / name / "tune.wav", pitches)
+            write_tune(self.folder / "music" / name / "tune.wav", pitches)
 
 
-def _unusable_key() -> str:
+def unusable_key() -> str:
     """Return something of the form and size of a 4096-bit RSA private key. Its factors are not prime: it can protect nothing."""
 
     def der(tag: int, body: bytes) -> bytes:
@@ -244,7 +244,7 @@ def _rtp_block() -> tuple[socket.socket, tuple[int, int]]:
     raise OSError("no free block of RTP ports between 20000 and 32000")
 
 
-def _tune(place: Path, pitches: tuple[int, ...]) -> None:
+def write_tune(place: Path, pitches: tuple[int, ...]) -> None:
     """Write a minute of soft tones, 8 kHz mono: music that nobody has rights in. At its end there is a gap of half a second."""
     rate, seconds, times = 8000, 6, 10
     samples = (
