@@ -28,6 +28,8 @@ from fsqueue.esl.link import Link
 from fsqueue.switch.arrivals import KNOCK
 from fsqueue.switch.dialplan import FALLBACK_EVENT, SECONDS_TO_ANSWER
 
+HOLD_EVENT = "fsqueue::hold"
+
 TIMEOUT = 5.0
 """Seconds for one answer of a switch."""
 
@@ -90,7 +92,7 @@ class LiveProbe:
         try:
             for header, value in filters:
                 link.send(commands.filter_(header, value), TIMEOUT)
-            link.send(commands.events((*names, *ends), ("fsqueue::hold", FALLBACK_EVENT)), TIMEOUT)
+            link.send(commands.events((*names, *ends), (HOLD_EVENT, FALLBACK_EVENT)), TIMEOUT)
         except EslError as error:
             raise ProbeError(str(error)) from error
 
@@ -104,32 +106,43 @@ class LiveProbe:
             raise ProbeError(str(error)) from error
         return job
 
-    def knock(self, switch: str) -> str:
-        """Have an empty channel dial our dialplan; return why it was refused, or nothing if it never came to an end there."""
-        telephony = self._configuration.telephony
+    def enter(self, switch: str, extension: str, context: str) -> str:
+        """Have an empty channel dial into the dialplan; return why ours refused it, or nothing if it never came to an end there."""
         own = str(uuid.uuid4())
         refusals: list[str] = []
         ended: list[bool] = []
 
         def heard(event: Event) -> None:
+            # Several are under way after each other on one link, so each listens for itself.
+            if event.uuid != own:
+                return
             if event.subclass == FALLBACK_EVENT:
                 refusals.append(event.fsq_refused)
             elif event.name == "CHANNEL_HANGUP":
                 ended.append(True)
 
-        self.listen(
-            switch,
-            heard,
-            (("Unique-ID", own),),
-        )
+        self.listen(switch, heard, (("Unique-ID", own),))
         variables = f"origination_uuid={own},fsqueue_to={KNOCK}"
-        self.background(switch, f"originate {{{variables}}}null/doctor fsqueue XML {telephony.context}")
+        self.background(switch, f"originate {{{variables}}}null/doctor {extension} XML {context}")
         end = time.monotonic() + SECONDS_TO_ANSWER + 3
         while not refusals and not ended and time.monotonic() < end:
             gevent.sleep(0.02)
         with contextlib.suppress(ProbeError):
             self.api(switch, f"uuid_kill {own}")
         return refusals[0] if refusals else ""
+
+    def laps(self, switch: str, seconds: float) -> dict[str, int]:
+        """Count the laps that callers' holds begin within *seconds*, by caller."""
+        counts: dict[str, int] = {}
+
+        def heard(event: Event) -> None:
+            if event.subclass == HOLD_EVENT:
+                counts[event.uuid] = counts.get(event.uuid, 0) + 1
+
+        self.listen(switch, heard, (("Event-Subclass", HOLD_EVENT),))
+        gevent.sleep(seconds)
+        self._listeners.remove(heard)
+        return counts
 
     def _link(self, switch: str) -> Link:
         link = self._links.get(switch)
