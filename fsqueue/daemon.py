@@ -236,7 +236,7 @@ def main(config: str | None, state: str | None, log_format: LogFormat = "text") 
         return EXIT_CONFIGURATION
     listener = start_logging(log_format)
     try:
-        return _run(loaded, loaded.configuration, state)
+        return _run(loaded, loaded.configuration, state, log_format)
     finally:
         listener.stop()
 
@@ -246,7 +246,7 @@ def _report(loaded: Loaded) -> None:
         sys.stderr.write(f"{problem}\n")
 
 
-def _run(loaded: Loaded, configuration: Configuration, state: str | None) -> int:
+def _run(loaded: Loaded, configuration: Configuration, state: str | None, log_format: LogFormat) -> int:
     try:
         folder = state_path(state, configuration.daemon.state)
         daemon = Daemon(configuration, state=folder, base=loaded.path.parent)
@@ -260,7 +260,7 @@ def _run(loaded: Loaded, configuration: Configuration, state: str | None) -> int
         log.error("can't listen for the dialplan at %s: %s; change listen.dialplan or end who has it", address, error)
         return EXIT_FAILED
     log.info("fsqueue takes calls at %s", configuration.listen.dialplan)
-    history = HistoryProcess(daemon.state, configuration.daemon.history_days)
+    history = HistoryProcess(daemon.state, configuration.daemon.history_days, log_format)
     history.start()
     control = _offer_control(desk, control_settings(configuration, loaded.path.parent))
     notifier = Notifier()

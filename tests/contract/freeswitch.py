@@ -21,6 +21,7 @@ import tempfile
 import time
 import wave
 from pathlib import Path
+from typing import Literal
 from xml.sax.saxutils import quoteattr
 
 import gevent
@@ -105,9 +106,9 @@ class FreeSwitch:
         self.program = program
         self.folder = Path(tempfile.mkdtemp(prefix="fsqueue-lab-"))
         self.password = password or secrets.token_hex(12)
-        self._rtp_lock, self.rtp = _rtp_block()
-        self.internal, self.external = _free_port(socket.SOCK_DGRAM), _free_port(socket.SOCK_DGRAM)
-        self.esl = _free_port(socket.SOCK_STREAM)
+        self._rtp_lock, self.rtp = rtp_block()
+        self.internal, self.external = free_port("udp"), free_port("udp")
+        self.esl = free_port("tcp")
         self._process: subprocess.Popen[bytes] | None = None
         self._write(dialplan)
         atexit.register(self.close)
@@ -225,13 +226,14 @@ def unusable_key() -> str:
     return f"-----BEGIN RSA PRIVATE KEY-----\n{text}-----END RSA PRIVATE KEY-----\n"
 
 
-def _free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
+def free_port(kind: Literal["tcp", "udp"]) -> int:
+    """Return a port of 127.0.0.1 that nobody has."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _rtp_block() -> tuple[socket.socket, tuple[int, int]]:
+def rtp_block() -> tuple[socket.socket, tuple[int, int]]:
     """Take a block of RTP ports that no other instance uses: the one who holds its first port has the block."""
     for first in range(20000, 32000, RTP_PORTS):
         lock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import gevent
+import pytest
 
 from fsqueue.journal.history import files, projection
 from fsqueue.journal.history.process import HistoryProcess
@@ -45,6 +46,25 @@ def test_a_process_that_dies_is_started_again_and_goes_on(tmp_path: Path) -> Non
         write(files.journal_folder(tmp_path), log[50:], first=51)
         until(lambda: position(tmp_path) == len(log))
         assert history._process.pid != first
+    finally:
+        history.stop()
+    assert history._process.returncode == 0
+
+
+def test_it_runs_the_very_installation_that_started_it_and_nothing_of_the_folder_it_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Debian package's folder is in no path of Python's, and a folder may hold a file named like a library's."""
+    state = tmp_path / "state"
+    log = play(1)[:20]
+    write(files.journal_folder(state), log)
+    (tmp_path / "json.py").write_text("raise SystemExit('a file of the folder')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    history = HistoryProcess(state, log_format="json")
+    history.start()
+    try:
+        until(lambda: position(state) == 20)
     finally:
         history.stop()
     assert history._process.returncode == 0

@@ -24,6 +24,7 @@ from pathlib import Path
 from fsqueue.journal import segments
 from fsqueue.journal.history import files, forgetting, projection, schema
 from fsqueue.journal.history.reading import Reader
+from fsqueue.logs import formatter, is_journal
 
 log = logging.getLogger(__name__)
 
@@ -234,8 +235,11 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m fsqueue.journal.history.following", description=main.__doc__)
     parser.add_argument("state", type=Path, help="the daemon's state folder")
     parser.add_argument("--keep-days", type=float, default=0.0, help="remove calls after so many days; 0: never")
+    parser.add_argument("--log-format", choices=("text", "json"), default="text", help="as the daemon's")
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)-7s %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter(given.log_format, journal=is_journal(sys.stderr)))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     os.nice(10)
     follower: Follower | None = None
     failed = False

@@ -10,19 +10,31 @@ from typing import Any
 import gevent
 from gevent import subprocess
 
+from fsqueue.logs import LogFormat
+
 log = logging.getLogger(__name__)
 
 LONGEST = 60.0
 """Seconds between attempts at most, when it ends again and again."""
 
 
+_ROOT = Path(__file__).resolve().parents[3]
+"""Where the package lies. A Debian package's folder is not in the path of a bare Python, and so has to be told to it."""
+
+_BEGIN = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from fsqueue.journal.history.following import main; sys.exit(main(sys.argv[1:]))"
+)
+"""What the process runs: this very installation, and nothing out of the folder that the daemon was started in."""
+
+
 class HistoryProcess:
     """Keeps the history below *state* while the daemon runs. *keep_days* as `following.Follower` has it."""
 
-    def __init__(self, state: Path, keep_days: float = 0.0) -> None:
+    def __init__(self, state: Path, keep_days: float = 0.0, log_format: LogFormat = "text") -> None:
         self._command = [
-            *(sys.executable, "-m", "fsqueue.journal.history.following"),
-            *(str(state), "--keep-days", f"{keep_days:g}"),
+            *(sys.executable, "-I", "-c", _BEGIN, str(_ROOT)),
+            *(str(state), "--keep-days", f"{keep_days:g}", "--log-format", log_format),
         ]
         self._process: Any = None
         self._greenlet: Any = None
