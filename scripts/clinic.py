@@ -202,9 +202,12 @@ class Clinic:
             raise WrongError(f"{name} has no {before}")
         file.write_text(text.replace(before, after, 1))
         self.api("reloadxml")
-        yield
-        file.write_text(text)
-        self.api("reloadxml")
+        try:
+            yield
+        finally:
+            file.write_text(text)
+            with contextlib.suppress(OSError, RefusedError):
+                self.api("reloadxml")
 
     def _up(self) -> bool:
         with contextlib.suppress(OSError, RefusedError):
@@ -220,9 +223,7 @@ class Clinic:
                 [*FSQUEUE, "run"],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=self._environ(), start_new_session=True,
             )  # fmt: skip
-        self.until(
-            lambda: "in reach" in self.run("status --json").out or self._reached(), 20, "the daemon has its switch"
-        )
+        self.until(self.reached, 20, "the daemon has its switch")
 
     def stop_daemon(self, by: signal.Signals = signal.SIGTERM) -> None:
         """End it."""
@@ -273,7 +274,8 @@ class Clinic:
                 raise WrongError(f"{when}, doctor is not content: {bad}")
             gevent.sleep(0.5)
 
-    def _reached(self) -> bool:
+    def reached(self) -> bool:
+        """Whether the daemon has its switch in reach."""
         ran = self.run("status --json")
         return ran.code == 0 and all(one["up"] for one in json.loads(ran.out)["switches"])
 

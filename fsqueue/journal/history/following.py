@@ -10,6 +10,7 @@ outlives the daemon, however that one ended.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fcntl
 import logging
 import os
@@ -240,7 +241,8 @@ def main(arguments: list[str]) -> int:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter(given.log_format, journal=is_journal(sys.stderr)))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    os.nice(10)
+    with contextlib.suppress(OSError):  # a sandbox may refuse it; the history is no less right
+        os.nice(10)
     follower: Follower | None = None
     failed = False
     while not _told_to_end(AGAIN if failed else POLL):
