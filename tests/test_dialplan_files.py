@@ -7,8 +7,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from fsqueue.dialplan_files import ENTRY, OWN, InstallError, folder_of, install, plan
+from fsqueue.dialplan_files import ENTRY, OWN, InstallError, elsewhere, folder_of, install, plan
 from fsqueue.switch.dialplan import DialplanFacts, render
+from fsqueue.switch.dialplan_source import Source
 
 FACTS = DialplanFacts(extensions=("7001",), pickup_code="")
 
@@ -158,3 +159,18 @@ def test_what_takes_our_calls_first_is_told(site: Site) -> None:
     left = site.install()
     assert len(left) == 2
     assert all("greedy stands before fsqueue's and takes 7001" in line for line in left)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (Source(kind="fusionpbx", where="app.lua xml_handler"), ("FusionPBX", "dialplan show --fusionpbx")),
+        (Source(kind="xml_curl", where="http://pbx/x"), ("http://pbx/x", "dialplan show --document", "--dir")),
+        (Source(kind="lua", where="mine.lua"), ("mine.lua", "dialplan show prints", "--dir")),
+    ],
+)
+def test_where_it_is_in_no_file_it_is_said_what_to_put_where(source: Source, words: tuple[str, ...]) -> None:
+    said = elsewhere(source, FACTS)
+    assert said.startswith("nothing was written")
+    assert all(word in said for word in (*words, "fsqueue doctor proves it"))
+    assert "\n" not in said
