@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fsqueue.doctor.findings import Finding, fail, ok, warn
-from fsqueue.doctor.people_checks import params_of, profiles
+from fsqueue.doctor.people_checks import params_of, phone_profiles
 from fsqueue.doctor.probe import Case, Probe
 from fsqueue.switch.live_dialplan import read
 
@@ -29,9 +29,8 @@ def loopback(case: Case, _: Probe) -> Iterator[Finding]:
 
 def unauthenticated(case: Case, probe: Probe) -> Iterator[Finding]:
     """The profile of the members' phones authenticates; else their own calls can't be seen, nor who picks up."""
-    inner = case.configuration.telephony.entry_contexts[-1]
-    for name, params in profiles(case, probe):
-        if params.get("context") == inner and params.get("auth-calls") == "false":
+    for name, params in phone_profiles(case, probe):
+        if params.get("auth-calls") == "false":
             yield warn(
                 "bites",
                 f"the SIP profile {name} has auth-calls=false: members' own calls are not seen, and they can't pick up",

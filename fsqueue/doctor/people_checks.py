@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 
@@ -12,6 +13,9 @@ from fsqueue.doctor.probe import Case, Probe
 from fsqueue.engine.model import Forward, Voicemail, Wait
 from fsqueue.switch import quoting
 from fsqueue.switch.live_dialplan import Element, read
+
+ENOUGH = 20
+"""Members whose phones show which SIP profiles are the phones'."""
 
 GATEWAY = re.compile(r"sofia/gateway/([^/,|\]]+)/")
 
@@ -38,9 +42,8 @@ def phones(case: Case, probe: Probe) -> Iterator[Finding]:
 
 def _one_each(case: Case, probe: Probe) -> Iterator[Finding]:
     """Say where a second phone of a user takes the first one's place: FreeSWITCH does so unless told otherwise."""
-    inner = case.configuration.telephony.entry_contexts[-1]
-    for name, params in profiles(case, probe):
-        if params.get("context") == inner and params.get("multiple-registrations", "false") in ("false", "no"):
+    for name, params in phone_profiles(case, probe):
+        if params.get("multiple-registrations", "false") in ("false", "no"):
             yield ok(
                 "phones",
                 f"the SIP profile {name} keeps one phone for each user, the last that registered; for several set "
@@ -204,6 +207,18 @@ def profiles(case: Case, probe: Probe) -> list[tuple[str, dict[str, str]]]:
         (one.get("name"), {param.get("name"): param.get("value") for param in params_of(one)})
         for one in _all(live, "profile")
     ]
+
+
+def phone_profiles(case: Case, probe: Probe) -> list[tuple[str, dict[str, str]]]:
+    """Return the SIP profiles that members' phones are registered at; while none is, those of the last entry context."""
+    inner = case.configuration.telephony.entry_contexts[-1]
+    known = profiles(case, probe)
+    used: set[str] = set()
+    users = [identity(member, case.configuration.telephony.domain) for member in case.configuration.members.values()]
+    for user in [user for user in users if user is not None][:ENOUGH]:
+        with contextlib.suppress(quoting.Unquotable):
+            used |= set(re.findall(r"sofia/([^/,]+)/", probe.api(case.switch, f"sofia_contact */{quoting.user(user)}")))
+    return [(name, params) for name, params in known if (name in used if used else params.get("context") == inner)]
 
 
 def params_of(root: Element | None) -> list[Element]:

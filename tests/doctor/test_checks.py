@@ -572,6 +572,24 @@ def test_a_profile_that_does_not_authenticate_hides_members_calls() -> None:
     assert "auth-calls=false" in clinic.only().text
 
 
+@pytest.mark.parametrize(
+    ("contacts", "blamed"),
+    [
+        ("sofia/internal/sip:1001@10.0.0.5:5060", True),  # registered there, whatever the profile's own context is
+        ("sofia/other/sip:1001@10.0.0.5:5060", False),
+        ("error/user_not_registered", False),
+    ],
+)
+def test_the_phones_profile_is_where_members_are_registered(contacts: str, blamed: bool) -> None:
+    """In FreeSWITCH's samples the phones' profile has the context public, and the users' own context counts."""
+    clinic = Clinic()
+    key = "xml_locate configuration configuration name sofia.conf"
+    changed = SOFIA.format(more="").replace('"context" value="default"', '"context" value="public"')
+    clinic.world.said[key] = changed.replace('"auth-calls" value="true"', '"auth-calls" value="false"')
+    clinic.world.said["sofia_contact */1001@example.com"] = contacts
+    assert any("auth-calls=false" in f.text for f in clinic.examine()) == blamed
+
+
 def test_a_variable_that_parks_is_found_among_the_global_ones_and_in_the_entry_contexts() -> None:
     clinic = Clinic()
     clinic.world.said["global_getvar park_after_bridge"] = "true"
