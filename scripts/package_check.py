@@ -35,9 +35,11 @@ from fsqueue.simswitch.people import CallerScript, PhoneScript, Reaction
 from fsqueue.simswitch.shell import Shell
 from fsqueue.simswitch.world import Config, World
 from fsqueue.switch.dialplan import render, render_entry
+from scripts.pages import blocks
 from scripts.trees import CommandError, Tree, run
 
 ROOT = Path(__file__).parent.parent
+PRODUCTION = ROOT / "docs" / "production.md"
 UNIT = "/lib/systemd/system/fsqueue.service"
 FILE = "/etc/fsqueue/fsqueue.toml"
 
@@ -359,6 +361,7 @@ class Systemd:
         self._reloads(life)
         self._killed(life)
         self._stuck(life)
+        self._restored(life)
         self._refused(life)
 
     def stop(self) -> None:
@@ -418,6 +421,23 @@ class Systemd:
         say(
             f"stopped in its tracks, the watchdog ends it after {took:.0f} s and it is started again, unnoticed by both"
         )
+
+    def _restored(self, life: Life) -> None:
+        """The documentation's own commands for backup and restore bring everything back, with calls up."""
+        backup, restore = (block.commands() for block in blocks(PRODUCTION) if block.title == "Backup and restore")
+        self._typed(backup)
+        self.stop()
+        self.do("sh", "-c", "rm -rf /var/lib/fsqueue/* /etc/fsqueue/*")
+        self._typed(restore)
+        self._reached()
+        life.unnoticed("restored")
+        kept = self.do("stat", "-c", "%U %a", "/etc/fsqueue/esl-password", "/var/lib/fsqueue/journal").split("\n")
+        must(kept[:2] == ["root 640", "fsqueue 700"], f"restored with owners and modes {kept}")
+        say("backed up, lost and restored by the documentation's own commands, unnoticed by both callers")
+
+    def _typed(self, commands: list[str]) -> None:
+        for command in commands:
+            self.do("sh", "-c", f"cd /root && {command}")
 
     def _refused(self, life: Life) -> None:
         """With errors in the file a start fails at once, says why, and is not tried again for ever."""
