@@ -19,7 +19,7 @@ from gevent import socket
 from fsqueue.config.model import Configuration
 from fsqueue.config.passwords import PasswordError, password_of
 from fsqueue.control.client import Client, ControlRefusedError, UnreachableError
-from fsqueue.control.protocol import Status
+from fsqueue.control.protocol import Events, Status
 from fsqueue.doctor.probe import DaemonSeen, FileSeen, ProbeError
 from fsqueue.esl import commands
 from fsqueue.esl.errors import ConnectError, EslError
@@ -163,6 +163,14 @@ class LiveProbe:
         except (UnreachableError, ControlRefusedError) as error:
             return DaemonSeen(trouble=str(error))
         return DaemonSeen(version=status.version, switches={switch.id: switch.up for switch in status.switches})
+
+    def story(self, number: str, since: float) -> tuple[str, ...]:
+        """Ask the daemon what happened to a caller since a moment."""
+        try:
+            told = Client(self._control).get(Events, "recent", query={"caller": number, "last": 20})
+        except (UnreachableError, ControlRefusedError):
+            return ()
+        return tuple(event.words for event in told.events if event.t >= since)
 
     def listens(self, address: str) -> bool:
         """Whether somebody takes TCP connections at HOST:PORT."""
