@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from fsqueue.switch.dialplan import DialplanFacts, render, render_entry
+from fsqueue.switch.dialplan_source import Source
 from fsqueue.switch.live_dialplan import context_state, entry_state
 
 MARK = "Made by `fsqueue dialplan"
@@ -67,6 +68,22 @@ def folder_of(api: Api) -> Path:
             "machine, name the folder with --dir, or put what fsqueue dialplan show prints where FreeSWITCH gets its dialplan"
         )
     return folder
+
+
+def elsewhere(source: Source, facts: DialplanFacts) -> str:
+    """Say what has to be put where, since FreeSWITCH asks *source* for its dialplan and not its files."""
+    contexts = " and ".join(facts.entry_contexts)
+    if source.kind == "fusionpbx":
+        return (
+            f"nothing was written: FreeSWITCH's dialplan comes from FusionPBX's database ({source.where}). Put the records that "
+            "fsqueue dialplan show --fusionpbx prints into its Dialplan Manager; then fsqueue doctor proves it"
+        )
+    what = "fsqueue dialplan show --document" if source.kind == "xml_curl" else "fsqueue dialplan show"
+    return (
+        f"nothing was written: FreeSWITCH's dialplan comes from {source.name}. Have it answer with what {what} prints when the "
+        f"context {facts.context} is asked for, and put what fsqueue dialplan show --entry prints first into {contexts}; then "
+        "fsqueue doctor proves it. Where it has no answer FreeSWITCH reads its files: name their folder with --dir"
+    )
 
 
 def plan(facts: DialplanFacts, folder: Path) -> Plan:

@@ -41,7 +41,8 @@ def dialplan_facts(configuration: Configuration) -> DialplanFacts:
         entry_contexts=telephony.entry_contexts,
         numbers=tuple(configuration.numbers),
         extensions=tuple(group.extension for group in configuration.groups.values() if group.extension),
-        pickup_code=telephony.pickup_code,
+        # Where nobody may pick up, the site's own extension of that code (FreeSWITCH's sample dialplan has a *8) stays in force.
+        pickup_code=telephony.pickup_code if any(group.pickup for group in configuration.groups.values()) else "",
         codes=tuple(code for code in codes if code),
         fallback=telephony.fallback,
         music=telephony.music,

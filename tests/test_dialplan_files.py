@@ -7,8 +7,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from fsqueue.dialplan_files import ENTRY, OWN, InstallError, folder_of, install, plan
+from fsqueue.dialplan_files import ENTRY, OWN, InstallError, elsewhere, folder_of, install, plan
 from fsqueue.switch.dialplan import DialplanFacts, render
+from fsqueue.switch.dialplan_source import Source
 
 FACTS = DialplanFacts(extensions=("7001",), pickup_code="")
 
@@ -167,3 +168,18 @@ def test_the_other_way_in_changes_our_own_context_alone_and_back_again(site: Sit
         assert [one.path.name for one in plan(facts, site.folder).changes] == [OWN]
         assert site.install(facts) == ()
         assert f'application="{way}"' in (site.folder / OWN).read_text()
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (Source(kind="fusionpbx", where="app.lua xml_handler"), ("FusionPBX", "dialplan show --fusionpbx")),
+        (Source(kind="xml_curl", where="http://pbx/x"), ("http://pbx/x", "dialplan show --document", "--dir")),
+        (Source(kind="lua", where="mine.lua"), ("mine.lua", "dialplan show prints", "--dir")),
+    ],
+)
+def test_where_it_is_in_no_file_it_is_said_what_to_put_where(source: Source, words: tuple[str, ...]) -> None:
+    said = elsewhere(source, FACTS)
+    assert said.startswith("nothing was written")
+    assert all(word in said for word in (*words, "fsqueue doctor proves it"))
+    assert "\n" not in said

@@ -96,7 +96,7 @@ def test_the_sample_menu_leads_to_extensions_of_the_sample_configuration() -> No
 
 
 def commands_in(text: str) -> list[str]:
-    return [line for line in text.splitlines() if re.search(r"\bfsqueue [a-z]", line) and not line.startswith("echo")]
+    return [line for line in text.splitlines() if re.match(r"(sudo \S+ |fsqueue )", line)]
 
 
 COMMANDS = sorted(

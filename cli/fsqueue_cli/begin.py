@@ -22,7 +22,7 @@ port = 8021
 password_file = "{PASSWORD_FILE}"
 
 [listen]
-# Where the dialplan hands calls over: `fsqueue dialplan show` prints what goes into FreeSWITCH.
+# Where the dialplan hands calls over: `fsqueue dialplan install` puts that into FreeSWITCH.
 dialplan = "127.0.0.1:8084"
 
 [telephony]

@@ -252,7 +252,7 @@ def _tell(target: Target, plan: Plan, done: Change) -> int:
     for warning in done.warnings:
         talk.say(f"note: {warning.path}: {warning.problem}; {warning.remedy}")
     if done.dialplan_changed:
-        talk.say("note: FreeSWITCH's dialplan changes with it: fsqueue dialplan show")
+        talk.say("note: FreeSWITCH's dialplan changes with it: fsqueue dialplan install")
     if done.password_file:
         talk.say(f"{done.file} is new, and {done.password_file} holds a new password for FreeSWITCH's event socket:")
         talk.say("put it into FreeSWITCH's event_socket.conf.xml, or write FreeSWITCH's own into that file")

@@ -25,12 +25,18 @@ def install_dialplan(place: Place, folder: str | None, switch: str | None, dry_r
     folder of each entry context. A file that fsqueue has not written is never touched; what FreeSWITCH doesn't take is put
     back. Exits with 1 when calls would still not reach fsqueue.
 
+    Where FreeSWITCH asks somebody else for its dialplan (mod_xml_curl, a Lua script, FusionPBX), nothing is written unless
+    --dir names a folder; what has to be put where is said instead.
+
     Example: fsqueue dialplan install --dry-run
     """
-    from fsqueue.dialplan_files import InstallError, folder_of, install, plan
+    from fsqueue.dialplan_files import InstallError, elsewhere, folder_of, install, plan
+    from fsqueue.doctor import dialplan_checks
+    from fsqueue.doctor.findings import State
     from fsqueue.doctor.live import LiveProbe
-    from fsqueue.doctor.probe import ProbeError
+    from fsqueue.doctor.probe import Case, ProbeError
     from fsqueue.facts import dialplan_facts
+    from fsqueue.switch.dialplan_source import Source, dialplan_source
 
     configuration = read_configuration(place)
     key = next(iter(configuration.switches), "") if switch is None else switch
@@ -41,6 +47,9 @@ def install_dialplan(place: Place, folder: str | None, switch: str | None, dry_r
     try:
         if not (dry_run and folder) and (trouble := probe.log_in(key)):
             raise FailedError(trouble)
+        source = Source() if dry_run and folder else dialplan_source(lambda command: probe.api(key, command))
+        if source.kind != "files" and not folder:
+            raise FailedError(elsewhere(source, facts))
         where = Path(folder) if folder else folder_of(lambda command: probe.api(key, command))
         found = plan(facts, where)
         if not place.as_json:
@@ -48,6 +57,11 @@ def install_dialplan(place: Place, folder: str | None, switch: str | None, dry_r
         left: tuple[str, ...] = ()
         if not dry_run:
             left = install(found, facts, lambda command: probe.api(key, command))
+        if not dry_run and source.kind != "files":
+            # What FreeSWITCH shows is then not what a call gets to see; an empty call is.
+            case = Case(path=place.path, configuration=configuration, switch=key)
+            looked = [*dialplan_checks.dialplan(case, probe), *dialplan_checks.entries(case, probe)]
+            left += tuple(f"{one.text}: {one.remedy}" for one in looked if one.state is not State.OK)
     except (InstallError, ProbeError) as error:
         raise FailedError(str(error)) from error
     finally:

@@ -55,7 +55,7 @@ def list_numbers(place: Place) -> None:
 def add_number(target: Target, key: str, **options: Any) -> int:
     """Lead a number to a group. A leading + or 00 makes no difference when it is dialled.
 
-    The dialplan has to hand its calls over: `fsqueue dialplan show`.
+    The dialplan has to hand its calls over: `fsqueue dialplan install`.
 
     Example: fsqueue number add +48221234567 --group sales --music local_stream://jazz
     """

@@ -67,7 +67,7 @@ def _details(configuration: Configuration) -> PickupDetails:
 @click.argument("code", metavar="CODE", type=TextType(_code_setting()))
 @changes
 def set_code(target: Target, code: str) -> int:
-    """Set the code that is dialled to pick up. The dialplan has to be shown again: `fsqueue dialplan show`.
+    """Set the code that is dialled to pick up. The dialplan changes with it: `fsqueue dialplan install`.
 
     Example: fsqueue pickup code '*8'
     """

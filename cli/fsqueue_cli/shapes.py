@@ -45,7 +45,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     password_file: str
     """The file that was made for the event socket's password, when the configuration is new; else empty."""
     dialplan_changed: bool
-    """Whether FreeSWITCH needs the dialplan anew: `fsqueue dialplan show`."""
+    """Whether FreeSWITCH needs the dialplan anew: `fsqueue dialplan install`."""
     daemon: DaemonState
 
 

@@ -101,7 +101,7 @@ OUTBOUND = Form(
 _PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 ADDRESS = Form(rf"^(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+):{_PORT}$", "HOST:PORT, such as 127.0.0.1:8084")
 NETWORK = Form(r"^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$", "an address or a network such as 10.0.0.0/24")
-CONTEXT = Form(r"^[0-9A-Za-z._-]{1,64}$", "the name of a dialplan context: letters, digits, dot, _ and -")
+CONTEXT = Form(r"^[0-9A-Za-z._@-]{1,64}$", "the name of a dialplan context: letters, digits, dot, _, @ and -")
 FALLBACK = Form(r"^[0-9A-Za-z.*#+_-]{1,64}$", "an extension of the dialplan: letters, digits, dot, _, -, *, # and +")
 PREFIX = Form(
     r"^([^{}]|\{group\}|\{waited\})*$",

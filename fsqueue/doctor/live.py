@@ -19,13 +19,15 @@ from gevent import socket
 from fsqueue.config.model import Configuration
 from fsqueue.config.passwords import PasswordError, password_of
 from fsqueue.control.client import Client, ControlRefusedError, UnreachableError
-from fsqueue.control.protocol import Status
+from fsqueue.control.protocol import Events, Status
 from fsqueue.doctor.probe import DaemonSeen, FileSeen, ProbeError
 from fsqueue.esl import commands
 from fsqueue.esl.errors import ConnectError, EslError
 from fsqueue.esl.events import Event
 from fsqueue.esl.link import Link
 from fsqueue.switch.dialplan import FALLBACK_EVENT, KNOCK, SECONDS_TO_ANSWER
+
+HOLD_EVENT = "fsqueue::hold"
 
 TIMEOUT = 5.0
 """Seconds for one answer of a switch."""
@@ -89,7 +91,7 @@ class LiveProbe:
         try:
             for header, value in filters:
                 link.send(commands.filter_(header, value), TIMEOUT)
-            link.send(commands.events((*names, *ends), ("fsqueue::hold", FALLBACK_EVENT)), TIMEOUT)
+            link.send(commands.events((*names, *ends), (HOLD_EVENT, FALLBACK_EVENT)), TIMEOUT)
         except EslError as error:
             raise ProbeError(str(error)) from error
 
@@ -103,32 +105,43 @@ class LiveProbe:
             raise ProbeError(str(error)) from error
         return job
 
-    def knock(self, switch: str) -> str:
-        """Have an empty channel dial our dialplan; return why it was refused, or nothing if it never came to an end there."""
-        telephony = self._configuration.telephony
+    def enter(self, switch: str, extension: str, context: str) -> str:
+        """Have an empty channel dial into the dialplan; return why ours refused it, or nothing if it never came to an end there."""
         own = str(uuid.uuid4())
         refusals: list[str] = []
         ended: list[bool] = []
 
         def heard(event: Event) -> None:
+            # Several are under way after each other on one link, so each listens for itself.
+            if event.uuid != own:
+                return
             if event.subclass == FALLBACK_EVENT:
                 refusals.append(event.fsq_refused)
             elif event.name == "CHANNEL_HANGUP":
                 ended.append(True)
 
-        self.listen(
-            switch,
-            heard,
-            (("Unique-ID", own),),
-        )
+        self.listen(switch, heard, (("Unique-ID", own),))
         variables = f"origination_uuid={own},fsqueue_to={KNOCK}"
-        self.background(switch, f"originate {{{variables}}}null/doctor fsqueue XML {telephony.context}")
+        self.background(switch, f"originate {{{variables}}}null/doctor {extension} XML {context}")
         end = time.monotonic() + SECONDS_TO_ANSWER + 3
         while not refusals and not ended and time.monotonic() < end:
             gevent.sleep(0.02)
         with contextlib.suppress(ProbeError):
             self.api(switch, f"uuid_kill {own}")
         return refusals[0] if refusals else ""
+
+    def laps(self, switch: str, seconds: float) -> dict[str, int]:
+        """Count the laps that callers' holds begin within *seconds*, by caller."""
+        counts: dict[str, int] = {}
+
+        def heard(event: Event) -> None:
+            if event.subclass == HOLD_EVENT:
+                counts[event.uuid] = counts.get(event.uuid, 0) + 1
+
+        self.listen(switch, heard, (("Event-Subclass", HOLD_EVENT),))
+        gevent.sleep(seconds)
+        self._listeners.remove(heard)
+        return counts
 
     def _link(self, switch: str) -> Link:
         link = self._links.get(switch)
@@ -149,6 +162,14 @@ class LiveProbe:
         except (UnreachableError, ControlRefusedError) as error:
             return DaemonSeen(trouble=str(error))
         return DaemonSeen(version=status.version, switches={switch.id: switch.up for switch in status.switches})
+
+    def story(self, number: str, since: float) -> tuple[str, ...]:
+        """Ask the daemon what happened to a caller since a moment."""
+        try:
+            told = Client(self._control).get(Events, "recent", query={"caller": number, "last": 20})
+        except (UnreachableError, ControlRefusedError):
+            return ()
+        return tuple(event.words for event in told.events if event.t >= since)
 
     def listens(self, address: str) -> bool:
         """Whether somebody takes TCP connections at HOST:PORT."""

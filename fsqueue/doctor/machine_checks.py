@@ -22,7 +22,8 @@ def configuration(case: Case, _: Probe) -> Iterator[Finding]:
         else:
             yield warn("configuration", where, problem.remedy)
     if not any(problem.severity is Severity.ERROR for problem in case.problems):
-        counts = f"{len(case.configuration.groups)} groups, {len(case.configuration.members)} members"
+        groups, members = len(case.configuration.groups), len(case.configuration.members)
+        counts = f"{groups} group{'s' * (groups != 1)}, {members} member{'s' * (members != 1)}"
         yield ok("configuration", f"{case.path} can be run: {counts}")
 
 

@@ -1,22 +1,26 @@
-"""What callers hear and members are rung by: phones, music, prompts, clocks, the lease, dead callers, settings that bite."""
+"""What callers hear and members are rung by: phones, music, prompts, mailboxes, gateways, clocks, the lease, dead callers."""
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Iterator
 
 from fsqueue.config.model import Configuration, identity
 from fsqueue.config.relations import steps
 from fsqueue.doctor.findings import Finding, fail, ok, skip, warn
 from fsqueue.doctor.probe import Case, Probe
-from fsqueue.engine.model import Forward, Wait
+from fsqueue.engine.model import Forward, Voicemail, Wait
 from fsqueue.switch import quoting
 from fsqueue.switch.live_dialplan import Element, read
 
+ENOUGH = 20
+"""Members whose phones show which SIP profiles are the phones'."""
+
+GATEWAY = re.compile(r"sofia/gateway/([^/,|\]]+)/")
+
 FAR = 2.0
 """Seconds between two clocks that are worth a word; whole seconds are all that a switch tells."""
-
-BITES = ("park_after_bridge", "uuid_bridge_park_on_cancel", "park_timeout", "media_timeout", "rtp_timeout_sec")
-"""Variables that, set for every call, take callers out of fsqueue's hands."""
 
 
 def phones(case: Case, probe: Probe) -> Iterator[Finding]:
@@ -33,6 +37,18 @@ def phones(case: Case, probe: Probe) -> Iterator[Finding]:
             yield _phone(case, probe, key, user)
         else:
             yield ok("phones", f"{key} is rung by {member.dial}, which needs no registration")
+    yield from _one_each(case, probe)
+
+
+def _one_each(case: Case, probe: Probe) -> Iterator[Finding]:
+    """Say where a second phone of a user takes the first one's place: FreeSWITCH does so unless told otherwise."""
+    for name, params in phone_profiles(case, probe):
+        if params.get("multiple-registrations", "false") in ("false", "no"):
+            yield ok(
+                "phones",
+                f"the SIP profile {name} keeps one phone for each user, the last that registered; for several set "
+                "multiple-registrations=contact in it",
+            )
 
 
 def _phone(case: Case, probe: Probe, key: str, user: str) -> Finding:
@@ -53,17 +69,6 @@ def _phone(case: Case, probe: Probe, key: str, user: str) -> Finding:
     return warn("phones", f"{key}: no phone is registered as {user}", "he is offline until one is")
 
 
-def loopback(case: Case, _: Probe) -> Iterator[Finding]:
-    """No member is dialled through loopback/…: such a leg is offered L16 only and fails."""
-    for key, member in case.configuration.members.items():
-        if "loopback/" in member.dial:
-            yield warn(
-                "bites",
-                f"{key} is dialled by {member.dial}: such calls fail",
-                "dial the phone itself, with user/ or sofia/",
-            )
-
-
 def music(case: Case, probe: Probe) -> Iterator[Finding]:
     """What waiting callers are to hear is there."""
     for source, where in music_of(case.configuration):
@@ -76,6 +81,48 @@ def prompts(case: Case, probe: Probe) -> Iterator[Finding]:
         for occasion, step in steps(group):
             if isinstance(step, Wait | Forward) and step.prompt:
                 yield _playable(case, probe, "prompts", step.prompt, f"groups.{key}.{occasion}.prompt")
+
+
+def mailboxes(case: Case, probe: Probe) -> Iterator[Finding]:
+    """Each voicemail box that a step leads to is that of a user in the directory."""
+    for key, group in case.configuration.groups.items():
+        for name, step in steps(group):
+            if not isinstance(step, Voicemail):
+                continue
+            user, _, domain = step.mailbox.partition("@")
+            domain = domain or case.configuration.telephony.domain or ""
+            where = f"groups.{key}.{name}.mailbox"
+            if domain and probe.api(case.switch, f"user_exists id {user} {domain}").strip() != "true":
+                yield fail(
+                    "mailboxes",
+                    f"{where}: FreeSWITCH's directory has no user {user}@{domain}, so callers get no voicemail",
+                    f"add him to the directory, or correct {where}",
+                )
+            else:
+                yield ok("mailboxes", f"{where}: {step.mailbox} is a user's")
+
+
+def gateways(case: Case, probe: Probe) -> Iterator[Finding]:
+    """The gateways that forwards and members are dialled by are there and up."""
+    dials = {"telephony.outbound": case.configuration.telephony.outbound or ""}
+    dials |= {f"members.{key}.dial": member.dial for key, member in case.configuration.members.items()}
+    for where, dial in dials.items():
+        found = GATEWAY.search(dial)
+        if found is None:
+            continue
+        said = probe.api(case.switch, f"sofia status gateway {found[1]}")
+        state = re.search(r"^State\s+(\S+)", said, re.MULTILINE)
+        status = re.search(r"^Status\s+(\S+)", said, re.MULTILINE)
+        if state is None:
+            yield fail("gateways", f"{where}: FreeSWITCH has no gateway {found[1]}", f"add it, or correct {where}")
+        elif state[1] in ("REGED", "NOREG") and (status is None or status[1].startswith("UP")):
+            yield ok("gateways", f"{where}: the gateway {found[1]} is up")
+        else:
+            yield warn(
+                "gateways",
+                f"{where}: the gateway {found[1]} is {state[1]}{f' and {status[1]}' if status else ''}",
+                f"fs_cli -x 'sofia status gateway {found[1]}' says more; its password, and the way to the provider",
+            )
 
 
 def music_of(configuration: Configuration) -> list[tuple[str, str]]:
@@ -139,9 +186,9 @@ def lease(case: Case, probe: Probe) -> Iterator[Finding]:
 
 def dead_callers(case: Case, probe: Probe) -> Iterator[Finding]:
     """Callers whose network died are noticed: by session timers, which a profile can switch off."""
-    profiles = _profiles(case, probe)
-    off = [name for name, params in profiles if params.get("enable-timer") == "false"]
-    if not profiles:
+    known = profiles(case, probe)
+    off = [name for name, params in known if params.get("enable-timer") == "false"]
+    if not known:
         yield skip("dead_callers", "FreeSWITCH doesn't show its SIP profiles (sofia.conf)")
     for name in off:
         yield warn(
@@ -149,60 +196,34 @@ def dead_callers(case: Case, probe: Probe) -> Iterator[Finding]:
             f"the SIP profile {name} has enable-timer=false: a caller whose network died waits for ever",
             f"take enable-timer out of the profile {name}, and fs_cli -x 'sofia profile {name} restart'",
         )
-    if profiles and not off:
+    if known and not off:
         yield ok("dead_callers", "session timers end callers whose network died")
 
 
-def unauthenticated(case: Case, probe: Probe) -> Iterator[Finding]:
-    """The profile of the members' phones authenticates; else their own calls can't be seen, nor who picks up."""
-    inner = case.configuration.telephony.entry_contexts[-1]
-    for name, params in _profiles(case, probe):
-        if params.get("context") == inner and params.get("auth-calls") == "false":
-            yield warn(
-                "bites",
-                f"the SIP profile {name} has auth-calls=false: members' own calls are not seen, and they can't pick up",
-                f"set auth-calls=true in the profile {name}",
-            )
-
-
-def bites(case: Case, probe: Probe) -> Iterator[Finding]:
-    """No variable is set, for all calls or in the entry contexts, that takes callers out of our hands."""
-    found = False
-    for name in BITES:
-        value = probe.api(case.switch, f"global_getvar {name}").strip()
-        if value and not value.startswith("-ERR"):
-            found = True
-            yield warn("bites", f"the global variable {name} is {value[:60]}", f"take {name} out of vars.xml")
-    for context in case.configuration.telephony.entry_contexts:
-        for extension, name in _set_in(probe.api(case.switch, f"xml_locate dialplan context name {context}")):
-            found = True
-            yield warn(
-                "bites",
-                f"the extension {extension} in the context {context} sets {name}",
-                f"make sure that no call for fsqueue passes it, or take {name} out",
-            )
-    if not found:
-        yield ok("bites", "no variable is set that takes callers out of fsqueue's hands")
-
-
-def _set_in(shown: str) -> list[tuple[str, str]]:
-    live = read(shown)
+def profiles(case: Case, probe: Probe) -> list[tuple[str, dict[str, str]]]:
+    """Return the SIP profiles with their params."""
+    live = read(probe.api(case.switch, "xml_locate configuration configuration name sofia.conf"))
     return [
-        (extension.get("name"), action.get("data").partition("=")[0])
-        for extension in (live.children if live is not None else ())
-        for condition in extension.children
-        for action in condition.children
-        if action.get("application") in ("set", "export") and action.get("data").partition("=")[0] in BITES
+        (one.get("name"), {param.get("name"): param.get("value") for param in params_of(one)})
+        for one in _all(live, "profile")
     ]
 
 
-def _profiles(case: Case, probe: Probe) -> list[tuple[str, dict[str, str]]]:
-    live = read(probe.api(case.switch, "xml_locate configuration configuration name sofia.conf"))
-    return [(one.get("name"), _params(one)) for one in _all(live, "profile")]
+def phone_profiles(case: Case, probe: Probe) -> list[tuple[str, dict[str, str]]]:
+    """Return the SIP profiles that members' phones are registered at; while none is, those of the last entry context."""
+    inner = case.configuration.telephony.entry_contexts[-1]
+    known = profiles(case, probe)
+    used: set[str] = set()
+    users = [identity(member, case.configuration.telephony.domain) for member in case.configuration.members.values()]
+    for user in [user for user in users if user is not None][:ENOUGH]:
+        with contextlib.suppress(quoting.Unquotable):
+            used |= set(re.findall(r"sofia/([^/,]+)/", probe.api(case.switch, f"sofia_contact */{quoting.user(user)}")))
+    return [(name, params) for name, params in known if (name in used if used else params.get("context") == inner)]
 
 
-def _params(profile: Element) -> dict[str, str]:
-    return {one.get("name"): one.get("value") for one in _all(profile, "param")}
+def params_of(root: Element | None) -> list[Element]:
+    """Return every param of a part of the configuration."""
+    return _all(root, "param")
 
 
 def _all(root: Element | None, tag: str) -> list[Element]:

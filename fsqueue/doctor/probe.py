@@ -42,8 +42,11 @@ class Probe(Protocol):
     def api(self, switch: str, command: str) -> str:
         """Return what the switch answers to an API command. Raises ProbeError."""
 
-    def knock(self, switch: str) -> str:
-        """Have the switch hand an empty call to our dialplan; return why it was refused, `fsqueue_refused`, or nothing."""
+    def enter(self, switch: str, extension: str, context: str) -> str:
+        """Have an empty call dial *extension* in *context*; return why our dialplan refused it, or nothing if it never came there."""
+
+    def laps(self, switch: str, seconds: float) -> dict[str, int]:
+        """Count the laps that callers' holds begin within *seconds*, by caller. Raises ProbeError."""
 
     def daemon(self) -> DaemonSeen:
         """Ask the daemon over its control socket."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
-from fsqueue.doctor import machine_checks, people_checks, switch_checks
+from fsqueue.doctor import bite_checks, dialplan_checks, machine_checks, people_checks, switch_checks
 from fsqueue.doctor.findings import Finding, State, skip
 from fsqueue.doctor.probe import Case, Probe, ProbeError
 
@@ -15,19 +15,24 @@ Check = Callable[[Case, Probe], Iterator[Finding]]
 OF_A_SWITCH: tuple[Check, ...] = (
     switch_checks.version,
     switch_checks.modules,
-    switch_checks.dialplan,
-    switch_checks.entries,
-    switch_checks.fallback,
-    switch_checks.hand_over,
+    switch_checks.takes_calls,
+    dialplan_checks.dialplan,
+    dialplan_checks.entries,
+    dialplan_checks.fallback,
+    dialplan_checks.hand_over,
     people_checks.phones,
     people_checks.music,
     people_checks.prompts,
+    people_checks.mailboxes,
+    people_checks.gateways,
     people_checks.clock,
     people_checks.lease,
     people_checks.dead_callers,
-    people_checks.unauthenticated,
-    people_checks.loopback,
-    people_checks.bites,
+    bite_checks.unauthenticated,
+    bite_checks.loopback,
+    bite_checks.samples,
+    bite_checks.spinning,
+    bite_checks.bites,
 )
 
 OF_THE_MACHINE: tuple[Check, ...] = (machine_checks.daemon, machine_checks.permissions)

@@ -1,4 +1,4 @@
-"""The switch itself: reached, known, with its modules, its dialplan current, able to reach us."""
+"""The switch itself: reached, known, taking calls, with its modules."""
 
 from __future__ import annotations
 
@@ -6,17 +6,12 @@ import re
 from collections.abc import Iterator
 
 from fsqueue.config.model import Configuration
-from fsqueue.doctor.findings import Finding, fail, ok, skip, warn
+from fsqueue.doctor.findings import Finding, fail, ok, warn
 from fsqueue.doctor.probe import Case, Probe
 from fsqueue.engine.model import Voicemail
-from fsqueue.facts import dialplan_facts
-from fsqueue.switch.dialplan import FALLBACK, KNOCKED
-from fsqueue.switch.live_dialplan import answers, context_state, entry_state
 
 OLDEST = (1, 10)
 """Of FreeSWITCH's versions: before it, sched_del and the bridges' variables are not what holds rely on."""
-
-INSTALL = "fsqueue dialplan install"
 
 
 def reached(case: Case, probe: Probe) -> Iterator[Finding]:
@@ -87,137 +82,24 @@ def needed_modules(configuration: Configuration) -> list[tuple[str, str]]:
     return [(name, why) for name, why, wanted in needs if wanted]
 
 
-def dialplan(case: Case, probe: Probe) -> Iterator[Finding]:
-    """Our own context is in force, as this configuration makes it."""
-    facts = dialplan_facts(case.configuration)
-    state = context_state(facts, probe.api(case.switch, f"xml_locate dialplan context name {facts.context}"))
-    if state == "current":
-        yield ok("dialplan", f"the context {facts.context} is in force, as the configuration makes it")
-    elif state == "outdated":
-        yield fail("dialplan", f"the context {facts.context} in FreeSWITCH is not that of the configuration", INSTALL)
-    else:
-        yield fail("dialplan", f"FreeSWITCH has no context {facts.context}: no call can be held", _how(case, probe))
-
-
-def entries(case: Case, probe: Probe) -> Iterator[Finding]:
-    """Each entry context leads what is dialled to us, and nothing before it takes that away."""
-    facts = dialplan_facts(case.configuration)
-    for context in facts.entry_contexts:
-        entry = entry_state(facts, probe.api(case.switch, f"xml_locate dialplan context name {context}"))
-        if not entry.has_context:
-            yield warn(
-                "entries",
-                f"FreeSWITCH has no context {context}",
-                "name those that calls come in by in telephony.entry_contexts",
-            )
-        elif entry.state == "missing":
-            yield fail("entries", f"nothing in the context {context} leads to fsqueue", _how(case, probe))
-        elif entry.state == "outdated":
-            yield fail("entries", f"the lines in the context {context} are not those of the configuration", INSTALL)
-        else:
-            yield from _first(context, entry.taken)
-
-
-def _first(context: str, taken: tuple[tuple[str, str], ...]) -> Iterator[Finding]:
-    for extension, dialled in taken:
-        yield fail(
-            "entries",
-            f"in the context {context} the extension {extension} stands before fsqueue's and takes {dialled}",
-            f"move fsqueue's lines to the beginning of the context, take {dialled} out of {extension}, or use another one",
-        )
-    if not taken:
-        yield ok("entries", f"the context {context} leads to fsqueue")
-
-
-def _how(case: Case, probe: Probe) -> str:
-    """What puts the dialplan in place: the command, or by hand where FreeSWITCH reads no files."""
-    for module, name in (("mod_xml_curl", "mod_xml_curl"), ("mod_lua", "a Lua script (FusionPBX)")):
-        if probe.api(case.switch, f"module_exists {module}").strip() == "true":
-            return f"{INSTALL}; or, where the dialplan comes from {name}, put there what fsqueue dialplan show prints"
-    return INSTALL
-
-
-def fallback(case: Case, probe: Probe) -> Iterator[Finding]:
-    """Where calls go while fsqueue is down, if the site has named a place of its own."""
-    facts = dialplan_facts(case.configuration)
-    if facts.fallback == FALLBACK:
-        yield ok("fallback", "while fsqueue is down, callers get a 503, or are hung up")
+def takes_calls(case: Case, probe: Probe) -> Iterator[Finding]:
+    """It takes calls now, and as many legs at once as the largest group makes."""
+    if probe.api(case.switch, "fsctl pause_check").strip() == "true":
+        yield fail("takes_calls", "FreeSWITCH is paused: it takes and makes no calls", "fs_cli -x 'fsctl resume'")
         return
-    extension, _, rest = facts.fallback.partition(" XML ")
-    context = rest or facts.entry_contexts[-1]
-    if answers(probe.api(case.switch, f"xml_locate dialplan context name {context}"), extension):
-        yield ok("fallback", f"while fsqueue is down, callers go to {extension} in the context {context}")
-    else:
+    found = re.search(r"per Sec out of max (\d+)", probe.api(case.switch, "status"))
+    most, group = _largest(case.configuration)
+    if found is not None and most > int(found[1]):
         yield warn(
-            "fallback",
-            f"nothing in the context {context} seems to take calls for {extension}, telephony.fallback",
-            f"add an extension {extension} to that context, or correct telephony.fallback",
+            "takes_calls",
+            f"FreeSWITCH makes at most {found[1]} legs a second, and {group} rings {most} phones at once",
+            f"set sessions-per-second in switch.conf.xml to {2 * most} or more, and fs_cli -x 'fsctl sps {2 * most}'",
         )
-
-
-def hand_over(case: Case, probe: Probe) -> Iterator[Finding]:
-    """FreeSWITCH hands calls over, by our socket or parked, and we take them."""
-    parked = case.configuration.telephony.hand_over == "park"
-    address = case.configuration.listen.dialplan
-    host = case.configuration.switches[case.switch].host
-    if not parked and not probe.local(host) and probe.local(address.rpartition(":")[0].strip("[]")):
-        yield fail(
-            "hand_over",
-            f"FreeSWITCH is at {host}, and from there {address} is FreeSWITCH's own machine",
-            "set listen.dialplan to this machine's address, and listen.allow to FreeSWITCH's",
-        )
-    elif dialplan_facts(case.configuration).fallback != FALLBACK:
-        # The empty call would end there, and may ring somebody's phone.
-        yield skip(
-            "hand_over", "telephony.fallback leads elsewhere, so no empty call was sent; see doctor --call GROUP"
-        )
-    elif probe.api(case.switch, "module_exists mod_loopback").strip() != "true":
-        yield skip("hand_over", "without mod_loopback FreeSWITCH can't make an empty call; see doctor --call GROUP")
-    elif parked:
-        yield _knocked_parked(probe.knock(case.switch))
     else:
-        yield _knocked(address, probe.knock(case.switch), probe)
+        yield ok("takes_calls", "FreeSWITCH takes calls")
 
 
-def _knocked_parked(why: str) -> Finding:
-    """Translate how an empty call ended that was handed over parked."""
-    if why == KNOCKED:
-        return ok("hand_over", "FreeSWITCH hands calls over parked, and fsqueue takes them")
-    if why == "daemon_silent":
-        return fail(
-            "hand_over",
-            "a call was handed over parked, and nobody took it",
-            "systemctl status fsqueue; if it runs, journalctl -u fsqueue says why, and [switches] must name this FreeSWITCH",
-        )
-    return _not_taken(why)
-
-
-def _knocked(address: str, why: str, probe: Probe) -> Finding:
-    """Translate how an empty call ended."""
-    if why == KNOCKED:
-        return ok("hand_over", f"FreeSWITCH hands calls over at {address}, and fsqueue takes them")
-    if why == "daemon_silent":
-        return fail(
-            "hand_over", f"FreeSWITCH reached {address}, and nobody took the call", "journalctl -u fsqueue says why"
-        )
-    if why == "daemon_down" and not probe.listens(address):
-        return fail("hand_over", f"nothing listens for the dialplan at {address}", "systemctl start fsqueue")
-    if why == "daemon_down":
-        return fail(
-            "hand_over",
-            f"FreeSWITCH can't connect to {address}, though somebody listens there",
-            "let FreeSWITCH's machine through the firewall and listen.allow; fsqueue dialplan install, if the address changed",
-        )
-    if why in ("unknown_switch", "link_down"):
-        return fail(
-            "hand_over",
-            "the daemon took a call but is not connected to the FreeSWITCH that it came from",
-            "journalctl -u fsqueue says why; [switches] must name this FreeSWITCH",
-        )
-    return _not_taken(why)
-
-
-def _not_taken(why: str) -> Finding:
-    if why:
-        return fail("hand_over", f"the daemon refuses calls: {why}", "journalctl -u fsqueue says why")
-    return fail("hand_over", "an empty call from FreeSWITCH led nowhere", INSTALL)
+def _largest(configuration: Configuration) -> tuple[int, str]:
+    """Return how many members the largest group has that rings them all together, and its id."""
+    sizes = [(len(group.members), key) for key, group in configuration.groups.items() if group.distribution == "to-all"]
+    return max(sizes, default=(0, ""))

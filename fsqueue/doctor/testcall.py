@@ -27,6 +27,9 @@ NUMBER = "fsqueue-doctor"
 HOLD_SECONDS = 9.0
 """Longest time until the hold stands; after six seconds the dialplan itself goes to the fallback."""
 
+ASK_SECONDS = 1.0
+"""While no hold is seen, how often the daemon is asked what it knows of the call."""
+
 TALK_SECONDS = 2.0
 """How long the talk is left alone before the test call is ended."""
 
@@ -42,6 +45,12 @@ class CallProbe(Protocol):
 
     def listen(self, switch: str, listener: Callable[[Event], None], filters: tuple[tuple[str, str], ...]) -> None:
         """Tell *listener* of the events that pass *filters*. Raises ProbeError."""
+
+    def story(self, number: str, since: float) -> tuple[str, ...]:
+        """Return what the daemon has recorded of a caller since a moment (epoch), in words; nothing if it can't be asked."""
+
+    def now(self) -> float:
+        """Return this machine's time in epoch seconds."""
 
 
 class Trace(msgspec.Struct):
@@ -61,6 +70,8 @@ class Trace(msgspec.Struct):
     refused: str = ""
     over: bool = False
     failed: str = ""
+    story: tuple[str, ...] = ()
+    """What the daemon recorded of a call that came to no hold: it took the call, and a rule sent it on at once."""
 
     def take(self, event: Event, now: float) -> None:
         """Note what *event* tells."""
@@ -110,7 +121,8 @@ def place_call(case: Case, probe: CallProbe, group: str, seconds: float) -> Iter
             f"originate {{origination_uuid={own},{name},ignore_early_media=true,loopback_bowout=false}}"
             f"loopback/{to}/{context}/XML &park()",
         )
-        _wait(trace, seconds)
+        began = probe.now()
+        _wait(trace, seconds, lambda: probe.story(NUMBER, began - 1))
         for leg in (own, trace.caller):
             if leg:
                 probe.api(switch, f"uuid_kill {leg}")
@@ -127,10 +139,16 @@ def dialled(configuration: Configuration, group: str) -> str:
     return extension or (numbers[0] if numbers else "")
 
 
-def _wait(trace: Trace, seconds: float) -> None:
+def _wait(trace: Trace, seconds: float, story: Callable[[], tuple[str, ...]]) -> None:
     """Wait until the call was answered and stood for a moment, has ended, or has had its time."""
+    asked = trace.began
     while not trace.over:
         now = time.monotonic()
+        if trace.hold is None and now - asked > ASK_SECONDS:
+            asked, trace.story = now, story()
+            if len(trace.story) > 1:
+                # More than that it came: a rule has decided.
+                return
         if trace.hold is None and now - trace.began > HOLD_SECONDS:
             return
         if now - trace.began > seconds or (trace.bridged is not None and now - trace.bridged > TALK_SECONDS):
@@ -149,6 +167,12 @@ def told(trace: Trace, group: str, to: str, seconds: float) -> Iterator[Finding]
             CHECK,
             f"the call for {to} went to the fallback: {trace.refused}",
             "the findings above, or journalctl -u fsqueue",
+        )
+    elif trace.hold is None and trace.story:
+        yield fail(
+            CHECK,
+            f"the daemon took the call for {to} and did not hold it: {'; '.join(trace.story)}",
+            f"fsqueue group show {group} tells what its calls go through; is somebody there?",
         )
     elif trace.hold is None:
         yield fail(

@@ -158,7 +158,9 @@ def lock(directory: Path) -> int:
         JournalError: another process has it, or it can't be made.
     """
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # The state folder too is closed to others: callers' numbers are in it, and parents get the usual mode.
+        for folder in (directory.parent, directory):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise _unusable(directory, error) from error

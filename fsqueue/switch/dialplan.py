@@ -46,8 +46,9 @@ DOWN = "NORMAL_TEMPORARY_FAILURE"
 
 _DIALLED = re.compile(r"[0-9A-Za-z*#+_.-]{1,64}")
 _NAME = re.compile(r"[0-9A-Za-z_.-]{1,64}")
+_CONTEXT = re.compile(r"[0-9A-Za-z_.@-]{1,64}")
 _SOCKET = re.compile(r"[0-9A-Za-z_.-]+:[0-9]{1,5}|\[[0-9A-Fa-f:.]+\]:[0-9]{1,5}")
-_FALLBACK = re.compile(r"[0-9A-Za-z*#+_.-]{1,64}(?: XML [0-9A-Za-z_.-]{1,64})?")
+_FALLBACK = re.compile(r"[0-9A-Za-z*#+_.-]{1,64}(?: XML [0-9A-Za-z_.@-]{1,64})?")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
@@ -83,7 +84,7 @@ class DialplanFacts(msgspec.Struct, frozen=True, kw_only=True):
         _check("socket", self.socket, _SOCKET)
         _check("fallback", self.fallback, _FALLBACK)
         for context in (self.context, *self.entry_contexts):
-            _check("context", context, _NAME)
+            _check("context", context, _CONTEXT)
         for dialled in (
             *self.numbers,
             *self.extensions,
@@ -132,6 +133,31 @@ def render_entry(facts: DialplanFacts) -> str:
         f"fsqueue's numbers, extensions and codes. Include it first inside the contexts {' and '.join(facts.entry_contexts)}.",
         lines if dialled else [],
     )
+
+
+def render_document(facts: DialplanFacts) -> str:
+    """Return our own context as the whole document that mod_xml_curl's server answers with when it is asked for it."""
+    inner = "\n".join(render(facts).splitlines()[1:-1])
+    return f'<document type="freeswitch/xml">\n  <section name="dialplan">\n{inner}\n  </section>\n</document>\n'
+
+
+def render_records(facts: DialplanFacts) -> str:
+    """Return the records that FusionPBX's Dialplan Manager has to have, each with what its form asks for above its XML.
+
+    FusionPBX keeps the extensions of a context in a database and makes the context around them at every call.
+    """
+    own = [line[4:] for line in render(facts).splitlines()[4:-2]]
+    entry = [line[2:] for line in render_entry(facts).splitlines()[3:-1]]
+    records = [
+        *_record("fsqueue", facts.context, "200", own),
+        *(line for context in facts.entry_contexts for line in _record("fsqueue-entry", context, "10", entry)),
+    ]
+    return "\n".join([*records, ""])
+
+
+def _record(name: str, context: str, order: str, extensions: list[str]) -> list[str]:
+    form = f"Name {name}, Context {context}, Domain Global, Order {order}, Continue false, Enabled"
+    return [f"<!-- Dialplan Manager, add: {form}. Save, and by the button XML: -->", *extensions]
 
 
 def _arrival(facts: DialplanFacts) -> list[str]:

@@ -283,6 +283,7 @@ def test_a_rename_follows_in_all_places(shell: Shell) -> None:
         ("number add +48500 --group sales", True),
         ("group set sales --extension 7001", True),
         ("pickup code '*7'", True),
+        ("pickup forbid sales", True),
         ("group set sales --rings 6", False),
         ("member join ola sales", False),
     ],
@@ -293,14 +294,32 @@ def test_a_change_says_when_the_dialplan_changes_with_it(line: str, needed: bool
 
 def test_the_dialplan_shown_is_that_of_the_configuration(shell: Shell) -> None:
     from fsqueue.facts import dialplan_facts
-    from fsqueue.switch.dialplan import render, render_entry
+    from fsqueue.switch.dialplan import render, render_document, render_entry
 
     configuration = load(shell.file).configuration
     assert configuration is not None
     facts = dialplan_facts(configuration)
     assert shell.run("dialplan show").stdout == render(facts)
     assert shell.run("dialplan show --entry").stdout == render_entry(facts)
+    assert shell.run("dialplan show --document").stdout == render_document(facts)
     assert shell.json("dialplan show")["entry_contexts"] == ["public", "default"]
+
+
+def test_the_records_for_fusionpbx_come_with_a_word_on_the_contexts_name(shell: Shell) -> None:
+    from fsqueue.facts import dialplan_facts
+    from fsqueue.switch.dialplan import render_records
+
+    configuration = load(shell.file).configuration
+    assert configuration is not None
+    shown = shell.run("dialplan show --fusionpbx")
+    assert shown.stdout == render_records(dialplan_facts(configuration))
+    assert "fsqueue@queues" in shown.stderr
+    shell.write(
+        shell.read() + '\n[telephony]\ncontext = "fsqueue@queues"\n'
+        if "[telephony]" not in shell.read()
+        else shell.read().replace("[telephony]", '[telephony]\ncontext = "fsqueue@queues"')
+    )
+    assert shell.run("dialplan show --fusionpbx").stderr == ""
 
 
 # --- checking ---------------------------------------------------------------------------------------------------------

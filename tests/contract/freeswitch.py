@@ -119,7 +119,7 @@ class FreeSwitch:
         self.program, self.site = program, site or Site()
         self.folder = Path(tempfile.mkdtemp(prefix="fsqueue-lab-"))
         self.password = password or secrets.token_hex(12)
-        self._ports_lock, first = _block()
+        self._ports_lock, first = port_block()
         self.internal, self.external, self.esl = first + 1, first + 2, first + 3
         self.rtp = (first + 4, first + PORTS - 2)
         self._process: subprocess.Popen[bytes] | None = None
@@ -159,7 +159,7 @@ class FreeSwitch:
         args = [arg for option, place in places.items() for arg in (f"-{option}", str(self.folder / place))]
         # Else FreeSWITCH first makes itself two 4096-bit keys, which can take it half a minute; nothing here speaks TLS.
         for certificate in ("wss.pem", "dtls-srtp.pem"):
-            (self.folder / "certs" / certificate).write_text(_unusable_key())
+            (self.folder / "certs" / certificate).write_text(unusable_key())
         with (self.folder / "output").open("ab") as output:
             self._process = subprocess.Popen(
                 [
@@ -226,10 +226,10 @@ class FreeSwitch:
         (conf / "dialplan" / "site.xml").write_text(_site(dialplan.site, self.site.public))
         for name, pitches in (("default", (440, 554, 659)), ("jazz", (330, 415, 494))):
             (self.folder / "music" / name).mkdir(parents=True)
-            _tune(self.folder / "music" / name / "tune.wav", pitches)
+            write_tune(self.folder / "music" / name / "tune.wav", pitches)
 
 
-def _unusable_key() -> str:
+def unusable_key() -> str:
     """Return something of the form and size of a 4096-bit RSA private key. Its factors are not prime: it can protect nothing."""
 
     def der(tag: int, body: bytes) -> bytes:
@@ -245,7 +245,7 @@ def _unusable_key() -> str:
     return f"-----BEGIN RSA PRIVATE KEY-----\n{text}-----END RSA PRIVATE KEY-----\n"
 
 
-def _block() -> tuple[socket.socket, int]:
+def port_block() -> tuple[socket.socket, int]:
     """Take a block of ports that no other instance uses: the one who holds its first port has the block.
 
     They lie below those that the system gives out by itself: a port that was free a moment ago was, with several labs on one
@@ -262,7 +262,7 @@ def _block() -> tuple[socket.socket, int]:
     raise OSError("no free block of ports between 20000 and 32000")
 
 
-def _tune(place: Path, pitches: tuple[int, ...]) -> None:
+def write_tune(place: Path, pitches: tuple[int, ...]) -> None:
     """Write a minute of soft tones, 8 kHz mono: music that nobody has rights in. At its end there is a gap of half a second."""
     rate, seconds, times = 8000, 6, 10
     samples = (

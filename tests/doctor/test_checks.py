@@ -37,6 +37,7 @@ music = "/music/jazz.wav"
 """
 
 SOFIA = """<configuration name="sofia.conf"><profiles><profile name="internal"><settings>
+<param name="multiple-registrations" value="contact"/>
 <param name="context" value="default"/><param name="auth-calls" value="true"/>{more}
 </settings></profile></profiles></configuration>"""
 
@@ -69,6 +70,10 @@ class World:
             "file_exists /music/jazz.wav": "true",
             "user_exists id 1001 example.com": "true",
             "xml_locate dialplan context name fsqueue": bare(render(facts)),
+            "user_exists id 1000 example.com": "true",
+            "status": "0 session(s) per Sec out of max 30, peak 0, last 5min 0",
+            "fsctl pause_check": "false",
+            "show channels like fsq1|": "0 total.",
             "xml_locate configuration configuration name sofia.conf": SOFIA.format(more=""),
         }
         for entry in facts.entry_contexts:
@@ -76,6 +81,8 @@ class World:
         self.missing: tuple[str, ...] = ("mod_xml_curl", "mod_lua")
         self.trouble = ""
         self.knocked = "doctor"
+        self.entered: dict[str, str] = {}
+        self.turns: dict[str, int] = {}
         self.listening = True
         self.here = True
         self.seen = DaemonSeen(version="1.0", switches={"main": True})
@@ -98,9 +105,12 @@ class World:
             raise ProbeError("no answer within 5 s")
         return self.said.get(command, "-ERR")
 
-    def knock(self, switch: str) -> str:
+    def enter(self, switch: str, extension: str, context: str) -> str:
         self.knocks += 1
-        return self.knocked
+        return self.entered.get(f"{extension} {context}", self.knocked)
+
+    def laps(self, switch: str, seconds: float) -> dict[str, int]:
+        return self.turns
 
     def daemon(self) -> DaemonSeen:
         return self.seen
@@ -143,8 +153,9 @@ def test_where_all_is_well_every_check_says_so() -> None:
     found = Clinic().examine()
     assert [finding for finding in found if finding.state is not State.OK] == []
     assert [finding.check for finding in found] == [
-        "configuration", "reached", "version", "modules", "dialplan", "entries", "entries", "fallback", "hand_over",
-        "phones", "music", "music", "clock", "lease", "dead_callers", "bites", "daemon", "permissions", "permissions",
+        "configuration", "reached", "version", "modules", "takes_calls", "dialplan", "entries", "entries", "fallback",
+        "hand_over", "phones", "music", "music", "mailboxes", "clock", "lease", "dead_callers", "bites", "daemon",
+        "permissions", "permissions",
     ]  # fmt: skip
 
 
@@ -203,13 +214,73 @@ def test_a_context_that_is_not_there_has_to_be_installed() -> None:
     assert (finding.check, finding.state, finding.remedy) == ("dialplan", "fail", "fsqueue dialplan install")
 
 
-@pytest.mark.parametrize(("module", "words"), [("mod_xml_curl", "mod_xml_curl"), ("mod_lua", "FusionPBX")])
-def test_where_the_dialplan_may_come_from_elsewhere_the_remedy_says_what_to_put_there(module: str, words: str) -> None:
-    clinic = Clinic()
-    clinic.world.missing = tuple(one for one in clinic.world.missing if one != module)
-    clinic.world.said["xml_locate dialplan context name fsqueue"] = "can't find anything"
-    assert words in clinic.only().remedy
-    assert "fsqueue dialplan show" in clinic.only().remedy
+CURL = """<configuration name="xml_curl.conf"><bindings><binding name="d">
+<param name="gateway-url" value="http://fs:secret@pbx.example.com/xml" bindings="{bindings}"/></binding></bindings></configuration>"""
+LUA = """<configuration name="lua.conf"><settings><param name="xml-handler-script" value="{script}"/>
+<param name="xml-handler-bindings" value="configuration,dialplan,directory"/></settings></configuration>"""
+ASKED = {
+    "mod_xml_curl": (
+        "xml_curl.conf",
+        CURL.format(bindings="dialplan|directory"),
+        "mod_xml_curl (http://pbx.example.com/xml)",
+    ),
+    "mod_lua": ("lua.conf", LUA.format(script="dialplan.lua"), "a Lua script (dialplan.lua)"),
+    "FusionPBX": ("lua.conf", LUA.format(script="app.lua xml_handler"), "FusionPBX's database"),
+}
+
+
+def asked(who: str, text: str = CONFIG) -> Clinic:
+    """A site whose dialplan is not in files; `xml_locate` shows of it what a file says that no call ever gets to see."""
+    clinic = Clinic(text)
+    file, conf, _ = ASKED[who]
+    clinic.world.missing = () if who == "mod_xml_curl" else ("mod_xml_curl",)
+    clinic.world.said[f"xml_locate configuration configuration name {file}"] = conf
+    clinic.world.entered["fsqueue-hold fsqueue"] = "hold_over"
+    return clinic
+
+
+@pytest.mark.parametrize("who", ASKED)
+def test_where_somebody_else_is_asked_for_the_dialplan_empty_calls_prove_it(who: str) -> None:
+    clinic = asked(who)
+    found = clinic.examine()
+    assert [f for f in found if f.state is not State.OK] == []
+    shown = [f.text for f in found if f.check in ("dialplan", "entries")]
+    assert len(shown) == 5  # the hold, and a number and an extension in each of two contexts
+    assert shown[0] == f"an empty call came to the hold in the context fsqueue, from {ASKED[who][2]}"
+    assert "secret" not in " ".join(shown)
+
+
+@pytest.mark.parametrize(
+    ("who", "words"),
+    [("mod_xml_curl", "have it answer"), ("mod_lua", "have it answer"), ("FusionPBX", "dialplan show --fusionpbx")],
+)
+def test_what_a_file_shows_is_no_proof_where_somebody_else_is_asked(who: str, words: str) -> None:
+    clinic = asked(who)
+    clinic.world.entered["fsqueue-hold fsqueue"] = ""
+    clinic.world.entered["7001 default"] = ""
+    hold, entry = clinic.bad()
+    assert (hold.check, hold.state) == ("dialplan", "fail")
+    assert "led nowhere" in hold.text
+    assert (entry.check, entry.text) == (
+        "entries",
+        "an empty call for 7001 in the context default did not come to fsqueue",
+    )
+    assert words in hold.remedy
+    assert words in entry.remedy
+
+
+def test_where_empty_calls_would_ring_somebody_none_is_sent() -> None:
+    clinic = asked("FusionPBX", CONFIG + '[telephony]\nfallback = "reception"\n')
+    assert [(f.check, f.state) for f in clinic.bad() if f.state is State.SKIP] == [
+        ("dialplan", "skip"), ("entries", "skip"), ("hand_over", "skip"),
+    ]  # fmt: skip
+    assert clinic.world.knocks == 0
+
+
+def test_a_module_that_is_asked_for_other_things_is_none_for_the_dialplan() -> None:
+    clinic = asked("mod_xml_curl")
+    clinic.world.said["xml_locate configuration configuration name xml_curl.conf"] = CURL.format(bindings="directory")
+    assert "as the configuration makes it" in next(f.text for f in clinic.examine() if f.check == "dialplan")
 
 
 def test_a_context_of_another_configuration_is_outdated() -> None:
@@ -253,11 +324,17 @@ def extension(name: str, expression: str, more: str = "") -> str:
 
 
 def test_what_stands_before_our_lines_and_takes_our_calls_is_named() -> None:
-    clinic = Clinic()
+    clinic = Clinic(CONFIG.replace("[groups.sales]", "[groups.sales]\npickup = true"))
     entered(clinic, before=extension("group-intercept", r"^\*8$"))
     finding = clinic.only()
     assert (finding.check, finding.state) == ("entries", "fail")
     assert "group-intercept stands before fsqueue's and takes *8" in finding.text
+
+
+def test_a_pickup_code_that_nobody_may_use_is_left_to_the_site() -> None:
+    clinic = Clinic()
+    entered(clinic, before=extension("group-intercept", r"^\*8$"))
+    assert clinic.bad() == []
 
 
 @pytest.mark.parametrize(
@@ -350,6 +427,22 @@ def test_the_dialplan_of_the_other_way_in_is_out_of_date() -> None:
     assert (clinic.only().check, clinic.only().remedy) == ("dialplan", "fsqueue dialplan install")
 
 
+def test_a_switch_that_is_paused_takes_no_calls() -> None:
+    clinic = Clinic()
+    clinic.world.said["fsctl pause_check"] = "true"
+    assert (clinic.only().check, clinic.only().state, clinic.only().remedy) == (
+        "takes_calls", "fail", "fs_cli -x 'fsctl resume'",
+    )  # fmt: skip
+
+
+def test_a_group_that_rings_more_phones_at_once_than_the_switch_can_is_named() -> None:
+    members = "".join(f'[members.m{n}]\ndial = "sofia/internal/{n}@x"\nuser = "{n}@x"\n' for n in range(40))
+    names = ", ".join(f'"m{n}"' for n in range(40))
+    clinic = Clinic(CONFIG + members + f'[groups.all]\ndistribution = "to-all"\nmembers = [{names}]\n')
+    assert clinic.only().text == "FreeSWITCH makes at most 30 legs a second, and all rings 40 phones at once"
+    assert "80" in clinic.only().remedy
+
+
 def test_without_mod_loopback_no_empty_call_is_made() -> None:
     clinic = Clinic()
     clinic.world.missing += ("mod_loopback",)
@@ -373,7 +466,7 @@ def test_several_phones_of_a_member_are_counted() -> None:
 
 
 def test_a_member_of_whom_nobody_knows_which_user_he_is_can_not_pick_up() -> None:
-    clinic = Clinic(CONFIG.replace("user/1001@example.com", "sofia/gateway/home/600"))
+    clinic = Clinic(CONFIG.replace("user/1001@example.com", "sofia/external/600@10.0.0.7"))
     assert (clinic.only().check, clinic.only().state) == ("phones", "warn")
     assert "--user" in clinic.only().remedy
 
@@ -405,6 +498,67 @@ def test_a_prompt_that_is_not_there_is_named_with_its_key() -> None:
     step = 'action = "wait"\nprompt = "/prompts/wait.wav"'
     clinic = Clinic(CONFIG.replace('action = "voicemail"\nmailbox = "1000@example.com"', step))
     assert clinic.only().text == "groups.sales.unanswered.prompt: FreeSWITCH has no file /prompts/wait.wav"
+
+
+def test_a_mailbox_of_nobody_is_named() -> None:
+    clinic = Clinic()
+    clinic.world.said["user_exists id 1000 example.com"] = "false"
+    assert (clinic.only().check, clinic.only().state) == ("mailboxes", "fail")
+    assert "groups.sales.unanswered.mailbox" in clinic.only().text
+    assert "no user 1000@example.com" in clinic.only().text
+
+
+@pytest.mark.parametrize(
+    ("said", "state", "text"),
+    [
+        ("Invalid Gateway!", "fail", "has no gateway provider"),
+        ("Name \tprovider\nState  \tREGED\nStatus \tUP\n", None, ""),
+        ("Name \tprovider\nState  \tNOREG\nStatus \tUP\n", None, ""),
+        ("Name \tprovider\nState  \tFAIL_WAIT\nStatus \tUP\n", "warn", "is FAIL_WAIT"),
+        ("Name \tprovider\nState  \tREGED\nStatus \tDOWN\n", "warn", "REGED and DOWN"),
+    ],
+)
+def test_the_gateway_that_numbers_are_dialled_by_is_looked_at(said: str, state: str | None, text: str) -> None:
+    clinic = Clinic(CONFIG + '[telephony]\noutbound = "sofia/gateway/provider/{number}"\n')
+    clinic.world.said["sofia status gateway provider"] = said
+    found = [f for f in clinic.examine() if f.check == "gateways"]
+    assert [f.state for f in found] == [state or "ok"]
+    assert text in found[0].text
+
+
+def test_where_a_user_can_have_one_phone_only_it_says_how_to_have_more() -> None:
+    clinic = Clinic()
+    key = "xml_locate configuration configuration name sofia.conf"
+    clinic.world.said[key] = clinic.world.said[key].replace('"contact"', '"false"')
+    (found,) = [f for f in clinic.examine() if "keeps one phone" in f.text]
+    assert found.state is State.OK
+    assert "multiple-registrations=contact" in found.text
+
+
+@pytest.mark.parametrize(
+    ("most", "state", "text"),
+    [(1, None, ""), (4, "warn", "laps of a second"), (300, "fail", "spin: one made 300 laps")],
+)
+def test_the_laps_of_those_who_wait_are_counted(most: int, state: str | None, text: str) -> None:
+    clinic = Clinic()
+    clinic.world.said["show channels like fsq1|"] = "u-1,inbound,,,fsq1|fsqueue|call|c-1|sales|1\n\n1 total."
+    clinic.world.turns = {"u-1": most, "u-2": 1}
+    (found,) = [f for f in clinic.examine() if f.check == "holds"]
+    assert found.state == (state or "ok")
+    assert text in found.text
+
+
+def test_the_sample_passwords_are_named() -> None:
+    clinic = Clinic()
+    clinic.world.said["global_getvar default_password"] = "1234"
+    clinic.world.said["xml_locate configuration configuration name event_socket.conf"] = (
+        '<configuration name="event_socket.conf"><settings><param name="password" value="ClueCon"/></settings></configuration>'
+    )
+    phones, esl = clinic.bad()
+    assert [(f.check, f.state) for f in (phones, esl)] == [("bites", "warn")] * 2
+    assert "1234" in phones.text
+    assert "ten seconds" in phones.text
+    assert "ClueCon" in esl.text
 
 
 @pytest.mark.parametrize(("ahead", "words"), [(30, "30 s ahead of"), (-30, "30 s behind")])
@@ -448,6 +602,24 @@ def test_a_profile_that_does_not_authenticate_hides_members_calls() -> None:
     key = "xml_locate configuration configuration name sofia.conf"
     clinic.world.said[key] = SOFIA.format(more="").replace('"auth-calls" value="true"', '"auth-calls" value="false"')
     assert "auth-calls=false" in clinic.only().text
+
+
+@pytest.mark.parametrize(
+    ("contacts", "blamed"),
+    [
+        ("sofia/internal/sip:1001@10.0.0.5:5060", True),  # registered there, whatever the profile's own context is
+        ("sofia/other/sip:1001@10.0.0.5:5060", False),
+        ("error/user_not_registered", False),
+    ],
+)
+def test_the_phones_profile_is_where_members_are_registered(contacts: str, blamed: bool) -> None:
+    """In FreeSWITCH's samples the phones' profile has the context public, and the users' own context counts."""
+    clinic = Clinic()
+    key = "xml_locate configuration configuration name sofia.conf"
+    changed = SOFIA.format(more="").replace('"context" value="default"', '"context" value="public"')
+    clinic.world.said[key] = changed.replace('"auth-calls" value="true"', '"auth-calls" value="false"')
+    clinic.world.said["sofia_contact */1001@example.com"] = contacts
+    assert any("auth-calls=false" in f.text for f in clinic.examine()) == blamed
 
 
 def test_a_variable_that_parks_is_found_among_the_global_ones_and_in_the_entry_contexts() -> None:

@@ -87,3 +87,12 @@ def test_a_group_is_dialled_by_its_extension_else_by_a_number(lines: str, to: st
     checked = check_text('[switches.main]\nhost = "h"\npassword = "x"\n[groups.sales]\n' + lines, "f")
     assert checked.configuration is not None, checked.problems
     assert dialled(checked.configuration, "sales") == to
+
+
+def test_a_call_that_a_rule_sent_on_at_once_is_told_with_the_daemons_own_words() -> None:
+    trace = seen()
+    trace.story = ("came for sales", "sent to the voicemail of 1000@example.com: nobody is there (U1)")
+    (finding,) = told(trace, "sales", "7001", 30)
+    assert finding.state == "fail"
+    assert "did not hold it: came for sales; sent to the voicemail" in finding.text
+    assert "fsqueue group show sales" in finding.remedy

@@ -60,3 +60,22 @@ def test_it_logs_as_the_daemon_does(tmp_path: Path, capfd: pytest.CaptureFixture
     history.stop()
     said = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
     assert any("history" in line["text"] for line in said)
+
+
+def test_it_runs_the_very_installation_that_started_it_and_nothing_of_the_folder_it_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Debian package's folder is in no path of Python's, and a folder may hold a file named like a library's."""
+    state = tmp_path / "state"
+    log = play(1)[:20]
+    write(files.journal_folder(state), log)
+    (tmp_path / "json.py").write_text("raise SystemExit('a file of the folder')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    history = HistoryProcess(state, log_format="json")
+    history.start()
+    try:
+        until(lambda: position(state) == 20)
+    finally:
+        history.stop()
+    assert history._process.returncode == 0

@@ -153,7 +153,7 @@ def test_a_journal_whose_oldest_segments_were_removed_has_no_damage(folder: Path
 def test_the_folder_is_made_and_closed_to_others(tmp_path: Path) -> None:
     folder = tmp_path / "state" / "journal"
     os.close(segments.lock(folder))
-    assert folder.stat().st_mode & 0o777 == 0o700
+    assert [one.stat().st_mode & 0o777 for one in (folder, folder.parent)] == [0o700, 0o700]
     folder.chmod(0o755)
     assert prepare(folder) == 1
     assert folder.stat().st_mode & 0o777 == 0o700

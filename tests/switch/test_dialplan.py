@@ -12,7 +12,7 @@ import pytest
 
 from fsqueue.config.reading import load
 from fsqueue.facts import dialplan_facts
-from fsqueue.switch.dialplan import DialplanFacts, render, render_entry
+from fsqueue.switch.dialplan import DialplanFacts, render, render_document, render_entry, render_records
 
 ROOT = Path(__file__).parents[2]
 
@@ -223,3 +223,37 @@ def test_dots_and_pluses_of_a_number_are_no_patterns() -> None:
 def test_include_tags_stand_on_lines_of_their_own() -> None:
     for text in (render(FACTS), render_entry(FACTS)):
         assert [line for line in text.splitlines() if "include>" in line] == ["<include>", "</include>"]
+
+
+def canonical(element: ET.Element) -> str:
+    return ET.canonicalize(ET.tostring(element, encoding="unicode"), strip_text=True)
+
+
+def test_a_document_for_mod_xml_curl_is_our_context_whole() -> None:
+    document = ET.fromstring(render_document(FACTS))
+    assert (document.tag, document.get("type")) == ("document", "freeswitch/xml")
+    (section,) = document
+    assert (section.tag, section.get("name")) == ("section", "dialplan")
+    assert [canonical(one) for one in section] == [canonical(one) for one in parsed(render(FACTS))]
+
+
+def test_records_for_fusionpbx_hold_all_extensions_each_in_its_context() -> None:
+    text = render_records(FACTS)
+    found = re.findall(
+        r"^<!-- Dialplan Manager, add: (.*?)\. Save.*?-->\n(.*?)(?=^<!-- Dialplan Manager|\Z)", text, re.M | re.S
+    )
+    heads = [dict(part.split(" ", 1) for part in head.split(", ") if " " in part) for head, _ in found]
+    assert [(head["Name"], head["Context"]) for head in heads] == [
+        ("fsqueue", "queues"), ("fsqueue-entry", "public"), ("fsqueue-entry", "default"),
+    ]  # fmt: skip
+    # Lower orders come first: the entry before whatever else the context has.
+    assert {head["Order"] for head in heads[1:]} == {"10"}
+    held = [[canonical(one) for one in ET.fromstring(f"<x>{xml}</x>")] for _, xml in found]
+    assert held[0] == [canonical(one) for one in parsed(render(FACTS))[0]]
+    assert held[1] == held[2] == [canonical(one) for one in parsed(render_entry(FACTS))]
+
+
+def test_a_context_may_have_an_at_sign_as_fusionpbx_needs_it() -> None:
+    text = render(DialplanFacts(context="fsqueue@queues", extensions=("7001",), fallback="9 XML a@b"))
+    assert parsed(text)[0].get("name") == "fsqueue@queues"
+    assert ("transfer", "9 XML a@b") in actions(text, "fsqueue-fallback")

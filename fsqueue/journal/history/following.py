@@ -10,6 +10,7 @@ outlives the daemon, however that one ended.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fcntl
 import logging
 import os
@@ -255,7 +256,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--log-format", choices=("text", "json"), default="text", help="as the daemon's")
     given = parser.parse_args(arguments)
     listener = start_logging(given.log_format)
-    os.nice(10)
+    with contextlib.suppress(OSError):  # a sandbox may refuse it; the history is no less right
+        os.nice(10)
     follower: Follower | None = None
     failed = False
     while not _told_to_end(AGAIN if failed else POLL):

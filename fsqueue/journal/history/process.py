@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,14 @@ LONGEST = 60.0
 """Seconds between attempts at most, when it ends again and again."""
 
 
+_BEGIN = (
+    "import os, sys; sys.path[:] = sys.argv.pop(1).split(os.pathsep); "
+    "from fsqueue.journal.history.following import main; sys.exit(main(sys.argv[1:]))"
+)
+"""What the process runs: this very installation, wherever it lies (a Debian package's folder is in no path of a bare
+Python), and nothing out of the folder that the daemon was started in."""
+
+
 class HistoryProcess:
     """Keeps the history below *state* while the daemon runs. *keep_days* as `following.Follower` has it.
 
@@ -25,8 +34,9 @@ class HistoryProcess:
     """
 
     def __init__(self, state: Path, keep_days: float = 0.0, log_format: LogFormat = "text") -> None:
+        places = os.pathsep.join(place for place in sys.path if Path(place).is_absolute())
         self._command = [
-            *(sys.executable, "-m", "fsqueue.journal.history.following"),
+            *(sys.executable, "-I", "-c", _BEGIN, places),
             *(str(state), "--keep-days", f"{keep_days:g}", "--log-format", log_format),
         ]
         self._process: Any = None
