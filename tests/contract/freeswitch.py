@@ -97,12 +97,26 @@ class Dialplan(msgspec.Struct, frozen=True, kw_only=True):
     site: str = ""
 
 
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """What a switch has beside what every lab has.
+
+    `modules`: more of them, without `mod_`. `configurations`: their files, by name. `public`: extensions in the context that outside
+    callers come in by. `users`: who may register. `loglevel`: what it logs; a busy switch spends much of its time on "debug".
+    """
+
+    modules: tuple[str, ...] = ()
+    configurations: dict[str, str] = {}
+    public: str = ""
+    users: tuple[str, ...] = USERS
+    loglevel: str = "debug"
+
+
 class FreeSwitch:
     """One running FreeSWITCH. `internal` (users authenticate; context default) and `external` (anybody; context public) are SIP ports."""
 
-    def __init__(self, program: Path, dialplan: Dialplan, password: str = "") -> None:
+    def __init__(self, program: Path, dialplan: Dialplan, password: str = "", site: Site | None = None) -> None:
         """Take free ports and write the configuration; `start` starts it. `program` is what `find` returned."""
-        self.program = program
+        self.program, self.site = program, site or Site()
         self.folder = Path(tempfile.mkdtemp(prefix="fsqueue-lab-"))
         self.password = password or secrets.token_hex(12)
         self._rtp_lock, self.rtp = _rtp_block()
@@ -117,6 +131,12 @@ class FreeSwitch:
         """The version line of the running switch."""
         with Switch(self.esl, self.password) as switch:
             return switch.api("version").strip()
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def log(self) -> Path:
@@ -203,7 +223,7 @@ class FreeSwitch:
         (conf / "freeswitch.xml").write_text(_main(self))
         (conf / "dialplan" / "fsqueue.xml").write_text(dialplan.ours)
         (conf / "dialplan" / "entry" / "00_fsqueue.xml").write_text(dialplan.entry)
-        (conf / "dialplan" / "site.xml").write_text(_site(dialplan.site))
+        (conf / "dialplan" / "site.xml").write_text(_site(dialplan.site, self.site.public))
         for name, pitches in (("default", (440, 554, 659)), ("jazz", (330, 415, 494))):
             (self.folder / "music" / name).mkdir(parents=True)
             _tune(self.folder / "music" / name / "tune.wav", pitches)
@@ -266,7 +286,7 @@ def _params(**values: object) -> str:
 
 
 def _main(lab: FreeSwitch) -> str:
-    modules = "".join(f'<load module="mod_{name}"/>' for name in MODULES)
+    modules = "".join(f'<load module="mod_{name}"/>' for name in (*MODULES, *lab.site.modules))
     streams = "".join(
         f"<directory name={quoteattr(name)} path={quoteattr(str(lab.folder / 'music' / name))}>"
         f"{_params(rate=8000, channels=1, interval=20, timer_name='soft')}</directory>"
@@ -278,7 +298,7 @@ def _main(lab: FreeSwitch) -> str:
         + _params(
             max_sessions=1000,
             sessions_per_second=200,
-            loglevel="debug",
+            loglevel=lab.site.loglevel,
             rtp_start_port=lab.rtp[0],
             rtp_end_port=lab.rtp[1],
             rtp_enable_zrtp="false",
@@ -315,6 +335,7 @@ def _main(lab: FreeSwitch) -> str:
         "loopback.conf": "<settings/>",
         "hash.conf": "<remotes/>",
         "db.conf": "<settings/>",
+        **lab.site.configurations,
     }
     sections = "".join(
         f"<configuration name={quoteattr(name)} description=''>{body}</configuration>"
@@ -327,7 +348,7 @@ def _main(lab: FreeSwitch) -> str:
 <X-PRE-PROCESS cmd="include" data="dialplan/fsqueue.xml"/>
 <X-PRE-PROCESS cmd="include" data="dialplan/site.xml"/>
 </section>
-<section name="directory">{_directory()}</section>
+<section name="directory">{_directory(lab.site.users)}</section>
 <section name="languages">{_phrases()}</section>
 </document>
 """
@@ -360,12 +381,12 @@ def _profile(name: str, port: int, context: str, auth: str) -> str:
     return f"<profile name={quoteattr(name)}><settings>{settings}</settings></profile>"
 
 
-def _directory() -> str:
+def _directory(names: tuple[str, ...]) -> str:
     dial = "{^^:presence_id=${dialed_user}@${dialed_domain}}${sofia_contact(*/${dialed_user}@${dialed_domain})}"
     users = "".join(
         f"<user id={quoteattr(user)}><params>{_params(password=PASSWORD, vm_password=user)}</params>"
         f"<variables><variable name='user_context' value='default'/></variables></user>"
-        for user in USERS
+        for user in names
     )
     groups = f"<groups><group name='all'><users>{users}</users></group></groups>"
     return f"<domain name={quoteattr(DOMAIN)}><params>{_params(dial_string=dial)}</params>{groups}</domain>"
@@ -383,8 +404,8 @@ def _phrases() -> str:
     return f'<language name="en" say-module="en" sound-prefix="/nonexistent">{language}</language>'
 
 
-def _site(extensions: str) -> str:
-    """The site's own contexts. Colleagues call each other in `default`; `public` has nothing but what we put there.
+def _site(extensions: str, public: str) -> str:
+    """The site's own contexts. Colleagues call each other in `default`; `public` has nothing but what we put there, and what a lab asks for.
 
     An X- header of a caller stands for what a site finds out about him and sets as a variable before it hands him over.
     """
@@ -398,6 +419,7 @@ def _site(extensions: str) -> str:
 <context name="public">
 {decided}
 {first}
+{public}
 </context>
 <context name="default">
 {first}

@@ -33,7 +33,7 @@ from fsqueue.simswitch.people import CallerScript, PhoneScript, Sighting
 from fsqueue.simswitch.shell import Shell
 from fsqueue.simswitch.world import Config, World
 from fsqueue.switch.dialplan import render, render_entry
-from tests.contract.freeswitch import COLLEAGUES, DOMAIN, PASSWORD, Dialplan, FreeSwitch, NotStartedError
+from tests.contract.freeswitch import COLLEAGUES, DOMAIN, PASSWORD, Dialplan, FreeSwitch, NotStartedError, Site
 from tests.contract.media import Media
 from tests.contract.people import Caller, Notebook, Phone
 from tests.contract.rawesl import Switch
@@ -170,6 +170,17 @@ class Lab:
         self.board.stop()
         self._folder.cleanup()
 
+    @property
+    def dialplan_port(self) -> int:
+        """The port on 127.0.0.1 that the switch's dialplan connects to, whoever listens there."""
+        return self._listen
+
+    @property
+    def daemon_pid(self) -> int:
+        """The running daemon's process."""
+        assert self._daemon is not None
+        return self._daemon.pid
+
     # --- what happens
 
     def call(self, to: str, number: str = "600100200", name: str = "Ala", **script: Any) -> str:
@@ -272,9 +283,9 @@ dialplan = "127.0.0.1:{self._listen}"
 class RealBoard:
     """A FreeSWITCH of our own, with SIP phones."""
 
-    def __init__(self, program: Path) -> None:
-        """`program` is what `freeswitch.find` returned."""
-        self._program = program
+    def __init__(self, program: Path, site: Site | None = None) -> None:
+        """`program` is what `freeswitch.find` returned; `site` what the switch has beside what every lab has."""
+        self._program, self._site = program, site
         self._media = Media()
         self._book = Notebook()
         self._phones: dict[str, Phone] = {}
@@ -303,13 +314,13 @@ class RealBoard:
         """Write its configuration and start it."""
         facts = dialplan_facts(configuration)
         dialplan = Dialplan(ours=render(facts), entry=render_entry(facts))
-        self._switch = FreeSwitch(self._program, dialplan, self.password)
+        self._switch = FreeSwitch(self._program, dialplan, self.password, self._site)
         try:
             self._switch.start()
         except NotStartedError:
             # Its ports were free when they were asked for; by the time it binds them another run may have one.
             self._switch.close()
-            self._switch = FreeSwitch(self._program, dialplan, self.password)
+            self._switch = FreeSwitch(self._program, dialplan, self.password, self._site)
             self._switch.start()
         self._esl = Switch(self._switch.esl, self.password)
 
@@ -406,12 +417,12 @@ class RealBoard:
 class EmbeddedBoard:
     """The embedded switch, in real time, over real sockets."""
 
-    def __init__(self) -> None:
-        """Make a world in which nobody is yet."""
-        self.password = "embedded"
-        self._world = World(
-            time.time(), Random(1), config=Config(password=self.password, mailboxes=(f"1001@{DOMAIN}",))
+    def __init__(self, world: World | None = None) -> None:
+        """Make a world in which nobody is yet, unless one is given."""
+        self._world = world or World(
+            time.time(), Random(1), config=Config(password="embedded", mailboxes=(f"1001@{DOMAIN}",))
         )
+        self.password = self._world.password
         self._shell = Shell(self._world)
         self._phones: dict[str, list[SimPhone]] = {}
         self._callers: dict[str, SimCaller] = {}

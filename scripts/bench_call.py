@@ -1,0 +1,88 @@
+"""What our part of a call takes: from the socket's connect to the offer's command, from the answer to the bridge's command.
+
+The real daemon, as a process, on the embedded switch, over real sockets; the switch's clock takes the times. The same callers
+come, in turn, to an application on greenswitch's stock ``OutboundESLServer``, which is the reference, and to a bare script
+that does nothing but connect, originate and bridge, which is the floor.
+"""
+
+from __future__ import annotations
+
+import math
+from random import Random
+from typing import Any
+
+from fsqueue.switch.talks import SETTLE_SECONDS
+from scripts.bench_figures import milliseconds, percentile, ratio
+from scripts.bench_stage import Stage, Times
+
+CALLS = {1: 30, 20: 400, 100: 2000}
+"""How many calls at each rate (calls a second)."""
+
+ROUNDS = 2
+LIMIT = 1.0
+"""Times what the stock server takes, at each rate and percentile."""
+
+CONTENDERS = {"fsqueue": "", "stock": "scripts.bench_stock", "bare": "scripts.bench_bare"}
+
+
+def stages(rates: dict[int, int]) -> dict[str, Stage]:
+    """Set up all who answer, each on a switch of its own, with members enough that one is always free."""
+    members = max(20, 4 * math.ceil(max(rates) * 0.6))
+    return {
+        name: Stage(members).script(module) if module else Stage(members).daemon()
+        for name, module in CONTENDERS.items()
+    }
+
+
+def measure(rates: dict[int, int], rounds: int) -> dict[int, dict[str, Times]]:
+    """Return what calls took by rate and by who answered; they take turns, and get the same callers."""
+    answering = stages(rates)
+    found = {rate: {name: Times() for name in answering} for rate in rates}
+    try:
+        for stage in answering.values():
+            stage.load(10.0, 20, Random(0))  # what is done once is done now
+        for rate, calls in rates.items():
+            for nth in range(rounds):
+                for name, stage in answering.items():
+                    stage.load(rate, calls // rounds, Random(nth))
+                    found[rate][name].add(stage.world, calls // rounds)
+    finally:
+        for stage in answering.values():
+            stage.stop()
+    return found
+
+
+def figure(what: str, times: dict[str, Times], less: float = 0.0) -> dict[str, Any]:
+    """Return the percentiles of `offer` or `bridge` and the worst ratio to the stock server's; *less* seconds are chosen waiting."""
+    taken = {name: getattr(each, what) for name, each in times.items()}
+    ratios = {
+        f"p{percent}": ratio(percentile(taken["fsqueue"], percent), percentile(taken["stock"], percent))
+        for percent in (50, 95, 99)
+    }
+    floor = [ratio(percentile(taken["fsqueue"], p) - less, percentile(taken["bare"], p)) for p in (50, 95, 99)]
+    return {
+        **{f"{name}_ms": milliseconds(each) for name, each in taken.items()},
+        "to_bare": dict(zip(("p50", "p95", "p99"), floor, strict=True)),
+        "unserved": {name: each.lost for name, each in times.items()},
+        "ratios": ratios,
+        "ratio": max(ratios.values()),
+    }
+
+
+def run(rates: dict[int, int] | None = None, rounds: int = ROUNDS) -> dict[str, Any]:
+    """Return for each rate what both ways took."""
+    found = measure(rates or CALLS, rounds)
+    figures: dict[str, Any] = {}
+    for rate, times in found.items():
+        figures[f"connect to offer, {rate}/s"] = figure("offer", times)
+        figures[f"answer to bridge, {rate}/s"] = figure("bridge", times, SETTLE_SECONDS)
+    worst = max(each["ratio"] for each in figures.values())
+    return {
+        "reference": "greenswitch's stock OutboundESLServer, same callers, same run",
+        "ratio_is": "time taken to the stock server's, the worst of p50, p95 and p99",
+        "settle_ms": SETTLE_SECONDS * 1e3,
+        "figures": figures,
+        "ratio": worst,
+        "limit": LIMIT,
+        "passed": worst <= LIMIT and not any(each["unserved"]["fsqueue"] for each in figures.values()),
+    }
