@@ -143,6 +143,7 @@ class Daemon:
         if self._greenlet is not None:
             self._greenlet.join(5.0)
         self.journal.close()
+        self.owner.tell()
 
     @property
     def dialplan_port(self) -> int:
@@ -181,7 +182,7 @@ class Daemon:
 
     def _carry_out(self, commands: tuple[Command, ...]) -> None:
         """Hand each command to the driver of the switch it is for; an offer's belongs to its caller's switch."""
-        for command in commands:
+        for command in rings_first(commands):
             switch = command.switch if isinstance(command, Withdraw) else _switch_of(command)
             for key, driver in self._drivers.items():
                 if switch in ("", key):
@@ -195,6 +196,25 @@ class Daemon:
         level = logging.DEBUG if chatty else logging.INFO
         log.log(level, "%s", line(record, self.names), extra={"record": record})
         self.names.learn(record)
+
+
+def rings_first(commands: tuple[Command, ...]) -> list[Command]:
+    """Return *commands* with each Ring before the Hold it comes with, and all else in order.
+
+    A hold takes half a dozen messages to the switch, and a phone need not wait for them: nothing of an offer depends on the
+    hold until its bridge, which waits for the hold's own word.
+    """
+    ordered: list[Command] = []
+    holds: list[Command] = []
+    for command in commands:
+        if isinstance(command, Hold):
+            holds.append(command)
+        else:
+            if not isinstance(command, Ring):
+                ordered += holds
+                holds = []
+            ordered.append(command)
+    return ordered + holds
 
 
 def _switch_of(command: Ring | Hold | Announce | Connect | Send | Drop | Refuse | Confirm) -> str:

@@ -64,6 +64,9 @@ class Owner:
         self._inputs: deque[Input] = deque()
         self._wake = Event()
         self._observers: list[Observer] = []
+        self._untold: deque[tuple[Record, float]] = deque()
+        """Written, and not shown to the observers yet."""
+        self._telling = False
         self._stopped = False
         self._catching_up_until: float | None = None
         """Real time (monotonic) at which a stall is taken for over, answers or not."""
@@ -77,7 +80,10 @@ class Owner:
         return self._progress
 
     def observe(self, observer: Observer) -> None:
-        """Have *observer* told of every record, with its time, in order, once it is written. It must not block."""
+        """Have *observer* told of every record, with its time, in order, once it is written. It must not block.
+
+        He is told behind the commands that go with it: no phone rings later because somebody looks on.
+        """
         self._observers.append(observer)
 
     def put(self, inputs: Iterable[Input]) -> None:
@@ -171,10 +177,22 @@ class Owner:
         """Have *records* written; then tell the observers, and carry *commands* out."""
 
         def written() -> None:
-            for record in records:
-                for observer in self._observers:
-                    observer(record, now)
             if commands:
                 self._carry_out(commands)
+            self._untold.extend((record, now) for record in records)
+            if self._untold and not self._telling:
+                # Its turn comes when those who carry the commands out have had theirs.
+                self._telling = True
+                gevent.spawn(self.tell)
 
         self._journal.append(records, now, written)
+
+    def tell(self) -> None:
+        """Show the observers what is written by now."""
+        try:
+            while self._untold:
+                record, at = self._untold.popleft()
+                for observer in self._observers:
+                    observer(record, at)
+        finally:
+            self._telling = False

@@ -141,7 +141,9 @@ class Stage:
     def script(self, module: str) -> Stage:
         """Let a script of ours answer, which says a line when it is ready: ``python -m MODULE ESL LISTEN PASSWORD USER…``."""
         self.lab.start(self._config, *self._phones, daemon=False)
-        self._script = start_script(module, self.lab.board.esl, self.lab.dialplan_port, self.lab.board.password, self.users)
+        self._script = start_script(
+            module, self.lab.board.esl, self.lab.dialplan_port, self.lab.board.password, self.users
+        )
         return self
 
     @property

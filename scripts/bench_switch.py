@@ -149,9 +149,7 @@ def scene(program: Path) -> Iterator[Scene]:
         for name, port in ports.items():
             options = [f"--settle={SETTLE_SECONDS}"] if name == "bare, settling" else []
             users = [] if name == "mute" else list(USERS)
-            scripts.append(
-                start_script("scripts.bench_bare", board.esl, port, board.password, [*options, *users])
-            )
+            scripts.append(start_script("scripts.bench_bare", board.esl, port, board.password, [*options, *users]))
         yield Scene(board, lab, scripts)
     finally:
         for script in scripts:
@@ -202,9 +200,7 @@ def _figures(found: dict[str, Times]) -> dict[str, dict[str, Any]]:
         what, _, rest = key.partition(", ")
         percent, _, reference = rest.partition(" to ")
         field = "invite" if what.startswith("INVITE") else "bridge"
-        mine, theirs = (
-            percentile(getattr(found[name], field), int(percent[1:])) for name in ("fsqueue", reference)
-        )
+        mine, theirs = (percentile(getattr(found[name], field), int(percent[1:])) for name in ("fsqueue", reference))
         figures[key] = {
             "ms": round(mine * 1e3, 1),
             "reference_ms": round(theirs * 1e3, 1),

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import gevent
@@ -115,16 +115,32 @@ class Connection(ESLProtocol):  # type: ignore[misc] # greenswitch has no types
         """
         self._write(command, callback)
 
+    def post_all(self, several: Sequence[bytes], callback: Callback) -> None:
+        """As :meth:`post` for each of *several* commands, in one piece: each write of its own would wake the peer.
+
+        Raises:
+            LinkDown, LocalProtocolError: as :meth:`post`; none of them is written then.
+        """
+        self._check(*several)
+        self._put(b"".join(several), *(callback for _ in several))
+
     def _write(self, command: bytes, slot: Callback) -> None:
-        """Queue *slot* and write or queue *command*, without yielding in between."""
-        # Text would come from greenswitch's helpers, which paste arguments into commands unchecked.
-        if not isinstance(command, bytes) or not command.endswith(b"\n\n"):
-            raise LocalProtocolError("a command is made by fsqueue.esl.commands")
+        self._check(command)
+        self._put(command, slot)
+
+    def _check(self, *several: bytes) -> None:
+        for command in several:
+            # Text would come from greenswitch's helpers, which paste arguments into commands unchecked.
+            if not isinstance(command, bytes) or not command.endswith(b"\n\n"):
+                raise LocalProtocolError("a command is made by fsqueue.esl.commands")
         if not self.connected:
             raise LinkDown(self.reason or "not connected")
-        self._commands_sent.append(slot)
-        if self._unsent or (rest := self._write_now(command)):
-            self._write_later(command if self._unsent else rest)
+
+    def _put(self, data: bytes, *slots: Callback) -> None:
+        """Queue *slots* and write or queue *data*, without yielding in between."""
+        self._commands_sent.extend(slots)
+        if self._unsent or (rest := self._write_now(data)):
+            self._write_later(data if self._unsent else rest)
 
     def _write_now(self, data: bytes) -> bytes:
         """Write what the socket takes at once and return the rest."""

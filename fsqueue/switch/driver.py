@@ -99,6 +99,8 @@ class SwitchDriver:
         self._link: Link | None = None
         self._sessions: dict[str, Session] = {}
         self._closing: dict[str, Flag] = {}
+        self._said: dict[str, list[bytes]] = {}
+        """What one item makes us say on each session."""
         self._numbers = itertools.count(1)
         self._greenlet: gevent.Greenlet[[], None] | None = None
         listener = Listener(on_up=self._on_up, on_down=self._on_down, on_event=self._put)
@@ -236,12 +238,18 @@ class SwitchDriver:
             )
             return
         for command in out.commands:
-            try:
-                self._send(command)
-            except EslError as fault:
-                log.warning("[switches.%s] %s not sent: %s", self.switch, type(command).__name__, fault)
+            self._guarded(command, partial(self._send, command))
+        for session, said in self._said.items():
+            self._guarded(said, partial(self._say, session, said))
+        self._said.clear()
         if out.inputs:
             self._emit(out.inputs)
+
+    def _guarded(self, what: object, send: Callable[[], None]) -> None:
+        try:
+            send()
+        except EslError as fault:
+            log.warning("[switches.%s] %s not sent: %s", self.switch, type(what).__name__, fault)
 
     def _send(self, command: SwitchCommand) -> None:
         match command:
@@ -254,13 +262,18 @@ class SwitchDriver:
                     name, _, arguments = text.partition(" ")
                     self._link.post(commands.bgapi(name, arguments, job=job), _unheard)
             case Execute(session, application, argument):
-                if session in self._sessions:
-                    self._sessions[session].post(commands.execute(application, argument), _unheard)
+                self._said.setdefault(session, []).append(commands.execute(application, argument))
             case CloseSession(session):
                 # The server says `exit` and reads until FreeSWITCH closes: closing with answers unread would reset the
                 # connection, and the reset can overtake our last commands.
+                self._say(session, self._said.pop(session, []))
                 if session in self._closing:
                     self._closing[session].set()
+
+    def _say(self, session: str, said: list[bytes]) -> None:
+        """Say all of it in one piece."""
+        if said and session in self._sessions:
+            self._sessions[session].post_all(said, _unheard)
 
     def _replied(self, link: Link, ref: int, outcome: EslReply | EslLinkDown) -> None:
         if isinstance(outcome, EslReply) and link is self._link:

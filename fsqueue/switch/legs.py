@@ -66,8 +66,8 @@ class Core:
         self._callers = Callers(ctx, self._lost)
         self._codes = Codes(ctx)
         self._talks = Talks(ctx, self._callers, self._codes, self._lost)
-        self._offers = Offers(ctx, lambda uuid: self._talks.member_gone(uuid, None))
         self._members = Members(ctx)
+        self._offers = Offers(ctx, self._members, lambda uuid: self._talks.member_gone(uuid, None))
         self._snapshots = Snapshots(
             ctx, self._callers, self._offers, self._talks, self._members, self._codes, self._lost
         )
@@ -245,6 +245,7 @@ class Core:
         ctx.forget_replies()
         self._lease.stop()
         self._snapshots.stop()
+        self._members.link_down()
         self._offers.link_down()
         ctx.emit(SwitchDown(ctx.switch))
 
