@@ -9,9 +9,10 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Mapping
 from logging.handlers import QueueHandler, QueueListener
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import IO, Literal
 
 import msgspec
@@ -95,14 +96,48 @@ def is_journal(stream: IO[str], environ: Mapping[str, str] = os.environ) -> bool
     return environ.get("JOURNAL_STREAM", "") == f"{status.st_dev}:{status.st_ino}"
 
 
+GATHER_SECONDS = 0.05
+"""How long lines are gathered before the thread that prints them wakes: it shares Python's lock with those who ring phones."""
+
+
+class _Handler(QueueHandler):
+    """Puts lines into the queue. There is one handler, so a record needs no copy of its own."""
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        if record.exc_info or record.stack_info:
+            prepared: logging.LogRecord = super().prepare(record)
+            return prepared
+        record.msg, record.args = record.getMessage(), None
+        return record
+
+
+class _Listener(QueueListener):
+    """Takes what has gathered in one go, instead of being woken for every line."""
+
+    def __init__(self, lines: SimpleQueue[logging.LogRecord], handler: logging.Handler) -> None:
+        super().__init__(lines, handler)
+        self._lines = lines
+
+    def dequeue(self, block: bool) -> logging.LogRecord:
+        try:
+            return self._lines.get_nowait()
+        except Empty:
+            first = self._lines.get(block)
+            time.sleep(GATHER_SECONDS)
+            return first
+
+
 def start_logging(chosen: LogFormat = "text") -> QueueListener:
     """Log to standard error from a thread of its own: a terminal or a pipe that is not read must not hold up calls."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter(chosen, journal=is_journal(sys.stderr)))
+    # Nobody is shown where in the code a line came from, and finding out takes longer than all else (the library's own advice).
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     lines: SimpleQueue[logging.LogRecord] = SimpleQueue()
     root = logging.getLogger()
     root.setLevel(logging.INFO)
-    root.handlers = [QueueHandler(lines)]
-    listener = QueueListener(lines, handler)
+    root.handlers = [_Handler(lines)]
+    listener = _Listener(lines, handler)
     listener.start()
     return listener
