@@ -37,6 +37,9 @@ BATCH = 50
 CHECKPOINT_EVERY = 20_000
 """Records between two checkpoints: a start then replays a tenth of a second's worth at most."""
 
+TELL_AFTER = 0.02
+"""Real seconds after which those who look on are shown what was written: log and metrics never keep a phone from ringing."""
+
 Observer = Callable[[Record, float], None]
 Probe = Callable[[Callable[[], None]], int]
 """Asks every switch that is up something and calls back at each answer; returns how many were asked."""
@@ -181,9 +184,8 @@ class Owner:
                 self._carry_out(commands)
             self._untold.extend((record, now) for record in records)
             if self._untold and not self._telling:
-                # Its turn comes when those who carry the commands out have had theirs.
                 self._telling = True
-                gevent.spawn(self.tell)
+                gevent.spawn_later(TELL_AFTER, self.tell)
 
         self._journal.append(records, now, written)
 

@@ -1,6 +1,6 @@
 """Runs the measurements of ``bench_*.py`` and prints each figure beside its reference of the same run.
 
-Machines differ and are noisy, so what counts is the ratio; the microseconds are there to be read with it.
+Machines differ and are noisy, so what counts is the ratio; the times are there to be read with it.
 """
 
 from __future__ import annotations
@@ -11,23 +11,42 @@ import json
 import os
 import platform
 import sys
+from pathlib import Path
 from typing import Any
 
 PARTS = {
     "decode": "an event, against greenswitch's own parser",
     "engine": "an offer, as line, members and groups grow",
+    "call": "our part of a call, on the embedded switch, against greenswitch's stock server and a bare script",
+    "scale": "what one process carries, on the embedded switch",
     "history": "questions to the history, as it grows a hundredfold",
+    "switch": "a call on a real FreeSWITCH, against mod_callcenter and a bare script",
 }
 
 
 def machine() -> dict[str, Any]:
     """Return what the figures were measured on, and how busy it was beside them."""
-    return {"cores": os.cpu_count(), "load": round(os.getloadavg()[0], 2), "python": platform.python_version()}
+    return {
+        "cores": os.cpu_count(),
+        "processor": _processor(),
+        "load": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+    }
 
 
-def measure(part: str) -> dict[str, Any]:
+def _processor() -> str:
+    """Return the processor's name, as Linux tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def measure(part: str, freeswitch: str | None) -> dict[str, Any]:
     """Run one part; its figures stand under ``figures`` or ``questions``, each with its ``ratio``."""
-    result: dict[str, Any] = importlib.import_module(f"bench_{part}").run()
+    module = importlib.import_module(f"scripts.bench_{part}")
+    result: dict[str, Any] = module.run(freeswitch) if part == "switch" else module.run()
     result["ratio"] = result.get("ratio", result.get("worst"))
     return result
 
@@ -38,9 +57,9 @@ def table(part: str, result: dict[str, Any]) -> str:
     lines = [f"{part}: {PARTS[part]}"]
     for name, figure in figures.items():
         values = "  ".join(f"{key} {_shown(value)}" for key, value in figure.items() if key != "ratio")
-        lines.append(f"  {name:<32} {figure['ratio']:>7}  {values}")
+        lines.append(f"  {name:<42} {figure['ratio']:>7}  {values}")
     verdict = "met" if result["passed"] else "NOT MET"
-    return "\n".join([*lines, f"  {'ratio':<32} {result['ratio']:>7}  limit {result['limit']}: {verdict}", ""])
+    return "\n".join([*lines, f"  {'ratio':<42} {result['ratio']:>7}  limit {result['limit']}: {verdict}", ""])
 
 
 def _shown(value: Any) -> str:
@@ -52,10 +71,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--only", choices=PARTS, metavar="NAME", help=f"one part: {', '.join(PARTS)}")
     parser.add_argument("--json", action="store_true", help="print the JSON alone")
+    parser.add_argument(
+        "--freeswitch",
+        metavar="PATH",
+        help="prefix or program of an installed FreeSWITCH with mod_callcenter, for the part switch, which is left out "
+        "without it. None of its configuration is used",
+    )
     asked = parser.parse_args()
+    if asked.only == "switch" and not asked.freeswitch:
+        parser.error("the part switch needs --freeswitch PATH")
+    parts = [asked.only] if asked.only else [part for part in PARTS if part != "switch" or asked.freeswitch]
     results: dict[str, Any] = {}
-    for part in [asked.only] if asked.only else PARTS:
-        results[part] = measure(part)
+    for part in parts:
+        results[part] = measure(part, asked.freeswitch)
         if not asked.json:
             print(table(part, results[part]), flush=True)
     passed = all(result["passed"] for result in results.values())

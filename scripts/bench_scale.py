@@ -17,7 +17,7 @@ import gevent
 
 from fsqueue.simswitch.people import CallerScript
 from scripts.bench_figures import cpu_seconds, milliseconds, ratio, resident_bytes
-from scripts.bench_stage import Stage, Times
+from scripts.bench_stage import Stage, Times, members_for, stage
 from tests.contract.freeswitch import DOMAIN
 
 P99 = 0.050
@@ -42,23 +42,18 @@ IDLE_PERCENT = 3.0
 
 def held(rates: tuple[int, ...], try_seconds: float, seconds: float) -> dict[str, dict[str, Any]]:
     """Return the highest of *rates* that stands for so many *seconds*, for fsqueue and for the bare script."""
-    members = math.ceil(max(rates) * 1.5) + 20
     found = {}
     for name, module in (("fsqueue", ""), ("bare", "scripts.bench_bare")):
-        stage = Stage(members).script(module) if module else Stage(members).daemon()
-        try:
-            found[name] = _highest(stage, rates, try_seconds, seconds)
-        finally:
-            stage.stop()
+        with stage(members_for(max(rates)), answered_by=module) as one:
+            found[name] = _highest(one, rates, try_seconds, seconds)
     return found
 
 
-def _highest(stage: Stage, rates: tuple[int, ...], try_seconds: float, seconds: float) -> dict[str, Any]:
+def _highest(one: Stage, rates: tuple[int, ...], try_seconds: float, seconds: float) -> dict[str, Any]:
     """Go up until it doesn't stand, then down until it stands for the whole time."""
-    stage.load(10.0, 20, Random(0))
-    good = list(itertools.takewhile(lambda rate: _stands(_load(stage, rate, try_seconds)), rates))
+    good = list(itertools.takewhile(lambda rate: _stands(_load(one, rate, try_seconds)), rates))
     for rate in reversed(good or rates[:1]):
-        taken = _load(stage, rate, seconds)
+        taken = _load(one, rate, seconds)
         if _stands(taken):
             break
     return taken
@@ -68,19 +63,19 @@ def _stands(taken: dict[str, Any]) -> bool:
     return bool(taken["p99"] < P99 * 1e3 and not taken["unserved"])
 
 
-def _load(stage: Stage, rate: int, seconds: float) -> dict[str, Any]:
-    cpu, own, began = cpu_seconds(stage.pid), time.process_time(), time.monotonic()
+def _load(one: Stage, rate: int, seconds: float) -> dict[str, Any]:
+    cpu, own, began = cpu_seconds(one.pid), time.process_time(), time.monotonic()
     count = math.ceil(rate * seconds)
-    stage.load(rate, count, Random(rate))
+    one.load(rate, count, Random(rate))
     times, took = Times(), time.monotonic() - began
-    times.add(stage.world, count)
+    times.add(one.world, count)
     return {
         "calls_per_second": rate,
         "seconds": seconds,
         **milliseconds(times.offer),
         "bridge_p99": milliseconds(times.bridge)["p99"],
         "unserved": times.lost,
-        "cpu_ms_per_call": round((cpu_seconds(stage.pid) - cpu) / count * 1e3, 2),
+        "cpu_ms_per_call": round((cpu_seconds(one.pid) - cpu) / count * 1e3, 2),
         "switch_busy_percent": round((time.process_time() - own) / took * 100),
     }
 
@@ -96,17 +91,14 @@ dial = "user/1999@{DOMAIN}"
 extension = "7000"
 members = ["nobody"]
 """
-    stage = Stage(1, config).daemon()
-    try:
+    with stage(1, config) as one:
         gevent.sleep(2.0)
-        alone = _cpu_percent(stage, seconds)
-        sizes = {0: resident_bytes(stage.pid)}
+        alone = _cpu_percent(one, seconds)
+        sizes = {0: resident_bytes(one.pid)}
         for size in (callers // 4, callers):
-            _come(stage, max(sizes), size)
-            sizes[size] = resident_bytes(stage.pid)
-        full = _cpu_percent(stage, seconds)
-    finally:
-        stage.stop()
+            _come(one, max(sizes), size)
+            sizes[size] = resident_bytes(one.pid)
+        full = _cpu_percent(one, seconds)
     first = sizes[callers // 4] - sizes[0]
     rest = sizes[callers] - sizes[callers // 4]
     few, many = first / (callers // 4), rest / (callers - callers // 4)
@@ -127,30 +119,30 @@ members = ["nobody"]
     }
 
 
-def _come(stage: Stage, first: int, last: int) -> None:
+def _come(one: Stage, first: int, last: int) -> None:
     """Let callers come, some 60 a second, and wait until all are on hold and quiet."""
     for n in range(first, last):
-        stage.lab.board.caller(CallerScript(number=f"600{n:06}", name=f"Caller {n}", to="7000"))
+        one.lab.board.caller(CallerScript(number=f"600{n:06}", name=f"Caller {n}", to="7000"))
         gevent.sleep(0.015)
     gevent.sleep(5.0)
 
 
-def _cpu_percent(stage: Stage, seconds: float) -> float:
-    began = cpu_seconds(stage.pid)
+def _cpu_percent(one: Stage, seconds: float) -> float:
+    began = cpu_seconds(one.pid)
     gevent.sleep(seconds)
-    return round((cpu_seconds(stage.pid) - began) / seconds * 100, 2)
+    return round((cpu_seconds(one.pid) - began) / seconds * 100, 2)
 
 
 def at_once(members: int, repeats: int) -> dict[str, Any]:
     """Return how long it takes until all of so many members ring for one caller, against one member ringing alone."""
-    everybody, one = _all_ring(members, repeats), _all_ring(1, repeats)
+    everybody, alone = _all_ring(members, repeats), _all_ring(1, repeats)
     each = everybody / members
     return {
         "ms_until_the_last": round(everybody * 1e3, 1),
         "ms_each": round(each * 1e3, 2),
-        "ms_of_one_alone": round(one * 1e3, 2),
+        "ms_of_one_alone": round(alone * 1e3, 2),
         "members": members,
-        "ratio": ratio(each, one),
+        "ratio": ratio(each, alone),
     }
 
 
@@ -161,22 +153,19 @@ def _all_ring(members: int, repeats: int) -> float:
     config += (
         f'[groups.all]\nextension = "7000"\ndistribution = "to-all"\nmembers = {[f"m{user}" for user in users]!r}\n'
     )
-    stage = Stage(members, f"[telephony]\nrest_seconds = 0\n{config}", picks_up=None).daemon()
-    try:
-        return statistics.median(_ring_all(stage, members, n) for n in range(repeats))
-    finally:
-        stage.stop()
+    with stage(members, f"[telephony]\nrest_seconds = 0\n{config}", picks_up=None) as one:
+        return statistics.median(_ring_all(one, members, n) for n in range(repeats))
 
 
-def _ring_all(stage: Stage, members: int, nth: int) -> float:
+def _ring_all(one: Stage, members: int, nth: int) -> float:
     number = f"601{nth:06}"
-    stage.world.begin_round()
-    stage.lab.call("7000", number=number)
-    stage.lab.until(lambda: len(stage.world.rung.get(number, ())) == members, 20, f"all {members} members ring")
-    stage.lab.board.hang_up(number)
-    stage.lab.until(lambda: not stage.lab.board.legs(), 20, "nobody rings any more")
+    one.world.begin_round()
+    one.lab.call("7000", number=number)
+    one.lab.until(lambda: len(one.world.rung.get(number, ())) == members, 20, f"all {members} members ring")
+    one.lab.board.hang_up(number)
+    one.lab.until(lambda: not one.lab.board.legs(), 20, "nobody rings any more")
     gevent.sleep(0.5)
-    return max(stage.world.rung[number]) - stage.world.connected[number]
+    return max(one.world.rung[number]) - one.world.connected[number]
 
 
 def run(

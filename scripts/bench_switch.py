@@ -194,7 +194,7 @@ def waiting(stage: Scene, callers: int, seconds: float) -> dict[str, dict[str, f
     return found
 
 
-def _figures(found: dict[str, Times]) -> dict[str, dict[str, Any]]:
+def limited(found: dict[str, Times]) -> dict[str, dict[str, Any]]:
     figures: dict[str, dict[str, Any]] = {}
     for key, limit in LIMITS.items():
         what, _, rest = key.partition(", ")
@@ -210,19 +210,19 @@ def _figures(found: dict[str, Times]) -> dict[str, dict[str, Any]]:
     return figures
 
 
-def _told(found: dict[str, Times]) -> dict[str, Any]:
+def told(found: dict[str, Times]) -> dict[str, Any]:
     """Return the percentiles of everybody; the ratio is that of the median to the bare script's."""
-    told: dict[str, Any] = {}
+    shown: dict[str, Any] = {}
     for field, what in (("invite", "INVITE to INVITE"), ("bridge", "pick-up to bridge")):
         floor = percentile(getattr(found["bare"], field), 50)
         for name, times in found.items():
             taken = getattr(times, field)
-            told[f"{what}: {name}"] = {
+            shown[f"{what}: {name}"] = {
                 **milliseconds(taken),
                 "unserved": times.lost,
                 "ratio": ratio(percentile(taken, 50), floor),
             }
-    return told
+    return shown
 
 
 def run(freeswitch: str, rounds: int = ROUNDS, number: int = CALLS, callers: int = WAITING) -> dict[str, Any]:
@@ -231,7 +231,7 @@ def run(freeswitch: str, rounds: int = ROUNDS, number: int = CALLS, callers: int
         version = stage.switch.version
         found = calls(stage, rounds, number)
         idle = waiting(stage, callers, IDLE_SECONDS)
-    figures = _figures(found)
+    figures = limited(found)
     passed = all(each["ratio"] <= each["limit"] for each in figures.values()) and not found["fsqueue"].lost
     reference = idle["mod_callcenter"]
     for name, each in idle.items():
@@ -244,7 +244,7 @@ def run(freeswitch: str, rounds: int = ROUNDS, number: int = CALLS, callers: int
         "calls_per_second": RATE,
         "reference": "mod_callcenter and bare scripts on the same switch, same callers, in turn",
         "ratio_is": "times the reference; the worst of each to its limit",
-        "figures": figures | _told(found),
+        "figures": figures | told(found),
         "ratio": max(round(figures[key]["ratio"] / limit, 2) for key, limit in LIMITS.items()),
         "limit": 1.0,
         "passed": passed,

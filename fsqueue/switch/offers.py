@@ -23,6 +23,9 @@ SILENT_SECONDS = 5.0
 OVERDUE_SECONDS = 4.0
 """How long after its own time-out an originate may still be there."""
 
+LOOK_AGAIN_SECONDS = 0.25
+"""After an offer has begun to ring at the contacts that were heard last; the switch has enough to do until then."""
+
 RETRY_SECONDS = 1.0
 """Between two kills of a leg that is still there."""
 
@@ -73,11 +76,15 @@ class Offers:
             self._end(offer, "failed", "no link to the switch")
 
     def _look_up(self, offer: Offer, user: str) -> None:
-        """Ring where his phones were when he was last asked for; asking costs 1 to 3 ms (measured), so that is done behind it."""
+        """Ring where his phones were when he was last asked for: asking costs 1 to 3 ms (measured), so it is done behind it."""
         known = self._members.contacts(offer.member)
         if known:
             self._dial(offer, known[:MAX_PHONES])
-        then = partial(self._further, offer, known) if known else partial(self._contacts, offer)
+            self._ctx.after(LOOK_AGAIN_SECONDS, partial(self._ask, user, partial(self._further, offer, known)))
+        else:
+            self._ask(user, partial(self._contacts, offer))
+
+    def _ask(self, user: str, then: Callable[[str], None]) -> None:
         self._ctx.api(f"sofia_contact */{user}", then)
 
     def _further(self, offer: Offer, known: tuple[str, ...], answer: str) -> None:
