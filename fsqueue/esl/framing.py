@@ -72,9 +72,6 @@ def decode_values(headers: dict[str, str]) -> dict[str, str]:
 
 
 _LENGTH = re.compile(rb"^content-length:([^\n]*)", re.IGNORECASE | re.MULTILINE)
-_USUAL_EVENT = re.compile(rb"Content-Length: ([0-9]{1,12})\nContent-Type: [a-z/-]+")
-"""The whole header block of nearly every event, which needs no search."""
-
 _DIGITS = re.compile(rb"[0-9]{1,12}")
 
 
@@ -83,8 +80,8 @@ def _body_length(block: bytes) -> int:
 
     The faulty value is not quoted: an echoing peer would have it be our password.
     """
-    usual = _USUAL_EVENT.fullmatch(block)
-    announced = [usual[1]] if usual is not None else [value.strip() for value in _LENGTH.findall(block)]
+    # The search takes 70 µs for a channel's 170 headers, which announce nothing.
+    announced = [value.strip() for value in _LENGTH.findall(block)] if b"content-length:" in block.lower() else []
     if not announced:
         return 0
     if any(value != announced[0] for value in announced) or not _DIGITS.fullmatch(announced[0]):
