@@ -71,6 +71,10 @@ class Owner:
         """Written, and not shown to the observers yet."""
         self._telling = False
         self._stopped = False
+        self._resting = False
+        """The loop sleeps and nobody takes inputs in its place."""
+        self._planned = 0.0
+        """When it wakes by itself (monotonic seconds)."""
         self._catching_up_until: float | None = None
         """Real time (monotonic) at which a stall is taken for over, answers or not."""
         self._progress = 0.0
@@ -90,9 +94,21 @@ class Owner:
         self._observers.append(observer)
 
     def put(self, inputs: Iterable[Input]) -> None:
-        """Queue *inputs*."""
+        """Queue *inputs*, and take them at once where nobody is at work: to wake another greenlet for it costs 0.2 ms.
+
+        Not so after a stall that the loop has yet to notice: what it means is decided there.
+        """
         self._inputs.extend(inputs)
-        self._wake.set()
+        if not self._resting or self._stopped or self._monotonic() > self._planned + STALL:
+            self._wake.set()
+            return
+        self._resting = False
+        try:
+            self._take_some()
+        finally:
+            self._resting = True
+        if self._inputs or self._monotonic() + self._sleep() < self._planned:
+            self._wake.set()
 
     def note(self, records: tuple[Record, ...]) -> None:
         """Have *records* that no rule looks at written, and the observers told, in order with all others."""
@@ -108,10 +124,12 @@ class Owner:
         """Take inputs and deadlines until `stop`."""
         while not (self._stopped and not self._inputs):
             seconds = self._sleep()
-            planned = self._monotonic() + seconds
+            self._planned = self._monotonic() + seconds
+            self._resting = True
             self._wake.wait(seconds)
+            self._resting = False
             self._wake.clear()
-            late = self._monotonic() - planned
+            late = self._monotonic() - self._planned
             self._progress = self._monotonic()
             if late > STALL and self._catching_up_until is None:
                 self._stall(late)
@@ -125,12 +143,17 @@ class Owner:
         return min(TICK, max(0.0, self._clock.real(due - self._clock())))
 
     def _drain(self) -> None:
-        handled = 0
+        self._take_some()
         while self._inputs:
+            gevent.sleep(0)
+            self._take_some()
+
+    def _take_some(self) -> None:
+        """Take inputs, not more than `BATCH`; nothing in here waits, so nobody else is at work meanwhile."""
+        for _ in range(BATCH):
+            if not self._inputs:
+                return
             self._take(self._inputs.popleft())
-            handled += 1
-            if handled % BATCH == 0:
-                gevent.sleep(0)
 
     def _come_due(self) -> None:
         if self._catching_up_until is not None:

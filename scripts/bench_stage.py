@@ -185,8 +185,7 @@ class Stage:
     def stop(self) -> None:
         """End everything."""
         if self._script is not None:
-            self._script.kill()
-            self._script.wait()
+            end_script(self._script)
         self.lab.close()
 
     def load(self, rate: float, calls: int, rng: Random, *, talk: float | None = TALKS) -> None:
@@ -224,13 +223,20 @@ def start_script(
         cwd=Path(__file__).parent.parent,
     )
     assert process.stdout is not None
-    line: list[bytes] = []
-    reader = gevent.get_hub().threadpool.spawn(process.stdout.readline)
+    reading = gevent.get_hub().threadpool.spawn(process.stdout.readline)
     with gevent.Timeout(seconds, RuntimeError(f"{module} was not ready in {seconds:g} s")):
-        line.append(reader.get())
-    if not line[0]:
+        said = reading.get()
+    if not said:
         raise RuntimeError(f"{module} ended with {process.wait()}")
     return process
+
+
+def end_script(process: subprocess.Popen[bytes]) -> None:
+    """End what `start_script` has started."""
+    process.kill()
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def groups(users: list[str], more: str = "") -> str:

@@ -22,7 +22,7 @@ import gevent
 from fsqueue.switch.talks import SETTLE_SECONDS
 from scripts.bench_figures import cpu_seconds, milliseconds, percentile, ratio, resident_bytes
 from scripts.bench_phones import Street, Times
-from scripts.bench_stage import start_script
+from scripts.bench_stage import end_script, start_script
 from tests.contract.freeswitch import DOMAIN, Site, find
 from tests.contract.lab import Lab, RealBoard
 
@@ -153,8 +153,7 @@ def scene(program: Path) -> Iterator[Scene]:
         yield Scene(board, lab, scripts)
     finally:
         for script in scripts:
-            script.kill()
-            script.wait()
+            end_script(script)
         lab.close()
 
 

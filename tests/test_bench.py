@@ -33,7 +33,7 @@ def test_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_history() -> None:
-    check("history", bench_history.run(2_000, 4_000))
+    check("history", bench_history.run(10_000, 20_000))
 
 
 def test_call_serves_every_caller_whoever_answers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,17 +52,32 @@ Callback = Callable[[Reply | LinkDown], None]
 """Called exactly once per command."""
 
 
-class _Waiter:
-    """The slot of a ``send``: wakes the one greenlet that waits."""
+class Waiter:
+    """The slot of a command that one greenlet waits for."""
 
     def __init__(self) -> None:
+        """Begin without an answer."""
         self.result: AsyncResult[Reply] = AsyncResult()
 
     def __call__(self, outcome: Reply | LinkDown) -> None:
+        """Wake who waits."""
         if isinstance(outcome, LinkDown):
             self.result.set_exception(outcome)
         else:
             self.result.set(outcome)
+
+    def wait(self, timeout: float) -> Reply:
+        """Wait for the answer, at most *timeout* seconds.
+
+        Raises:
+            LinkDown, CommandTimeout.
+        """
+        try:
+            reply = self.result.get(timeout=timeout)
+        except gevent.Timeout:
+            raise CommandTimeout(f"no answer within {timeout:g} s") from None
+        assert reply is not None  # noqa: S101 — for the type checker: only a Reply is ever set
+        return reply
 
 
 class Connection(ESLProtocol):  # type: ignore[misc] # greenswitch has no types
@@ -97,14 +112,9 @@ class Connection(ESLProtocol):  # type: ignore[misc] # greenswitch has no types
             CommandTimeout: no answer within *timeout* seconds.
             LocalProtocolError: *command* is not one whole command from :mod:`fsqueue.esl.commands`.
         """
-        waiter = _Waiter()
+        waiter = Waiter()
         self._write(command, waiter)
-        try:
-            reply = waiter.result.get(timeout=timeout)
-        except gevent.Timeout:
-            raise CommandTimeout(f"no answer within {timeout:g} s") from None
-        assert reply is not None  # noqa: S101 — for the type checker: only a Reply is ever set
-        return reply
+        return waiter.wait(timeout)
 
     def post(self, command: bytes, callback: Callback) -> None:
         """Write *command* without waiting; *callback* gets the answer, or LinkDown, in the order of the wire.
@@ -253,7 +263,7 @@ class Connection(ESLProtocol):  # type: ignore[misc] # greenswitch has no types
         slots, self._commands_sent = self._commands_sent, deque()
         for slot in slots:
             error = LinkDown(self.reason)
-            if isinstance(slot, _Waiter):
+            if isinstance(slot, Waiter):
                 slot(error)
             else:
                 self.deliver(partial(slot, error))

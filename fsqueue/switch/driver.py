@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -96,6 +97,10 @@ class SwitchDriver:
         self._clock = clock
         self._queue: deque[Item | _Up] = deque()
         self._awake = Flag()
+        self._resting = False
+        """The greenlet sleeps and nobody takes items in its place."""
+        self._wakes = 0.0
+        """When it wakes by itself (real, monotonic seconds)."""
         self._link: Link | None = None
         self._sessions: dict[str, Session] = {}
         self._closing: dict[str, Flag] = {}
@@ -195,14 +200,27 @@ class SwitchDriver:
         self._put(LinkDown())
 
     def _put(self, item: Item | _Up) -> None:
+        """Queue *item*, and take it at once where nobody is at work: to wake another greenlet for it costs 0.2 ms."""
         self._queue.append(item)
-        self._awake.set()
+        if not self._resting:
+            return  # whoever is at work takes it in its turn
+        self._resting = False
+        try:
+            self._take_some()
+        finally:
+            self._resting = True
+        if self._queue or time.monotonic() + self._sleep() < self._wakes:
+            self._awake.set()
 
-    # -- the owner
+    # -- whoever is at work; nobody else is meanwhile, since nothing in here waits
 
     def _run(self) -> None:
         while True:
-            self._awake.wait(self._sleep())
+            seconds = self._sleep()
+            self._wakes = time.monotonic() + seconds
+            self._resting = True
+            self._awake.wait(seconds)
+            self._resting = False
             self._awake.clear()
             self._drain()
             due = self.core.deadline()
@@ -214,7 +232,13 @@ class SwitchDriver:
         return LONGEST_SLEEP if due is None else min(LONGEST_SLEEP, max(0.0, self._clock.real(due - self._clock())))
 
     def _drain(self) -> None:
-        for handled in itertools.count(1):
+        self._take_some()
+        while self._queue:
+            gevent.sleep(0)
+            self._take_some()
+
+    def _take_some(self) -> None:
+        for _ in range(BATCH):
             if not self._queue:
                 return
             item = self._queue.popleft()
@@ -225,8 +249,6 @@ class SwitchDriver:
                 if isinstance(item, LinkDown):
                     self._link = None
                 self._take(item)
-            if handled % BATCH == 0:
-                gevent.sleep(0)
 
     def _take(self, item: Item) -> None:
         try:
