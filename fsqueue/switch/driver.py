@@ -54,6 +54,9 @@ BATCH = 100
 LONGEST_SLEEP = 1.0
 """Real seconds; the clock may run faster than the one gevent sleeps by."""
 
+KNOCK_SECONDS = 0.005
+"""Real seconds between two looks of a switch for its events while a phone rings; by itself it looks every 20 ms."""
+
 Emit = Callable[[tuple[Input, ...]], None]
 
 
@@ -99,6 +102,7 @@ class SwitchDriver:
         self._awake = Flag()
         self._resting = False
         """The greenlet sleeps and nobody takes items in its place."""
+        self._knocking = False
         self._wakes = 0.0
         """When it wakes by itself (real, monotonic seconds)."""
         self._link: Link | None = None
@@ -266,6 +270,18 @@ class SwitchDriver:
         self._said.clear()
         if out.inputs:
             self._emit(out.inputs)
+        if self.core.ringing and not self._knocking:
+            self._knocking = True
+            gevent.spawn(self._knock)
+
+    def _knock(self) -> None:
+        """While a phone rings, have the switch tell us at once of what happens to it."""
+        try:
+            while self.core.ringing and self._link is not None:
+                self._link.knock()
+                gevent.sleep(KNOCK_SECONDS)
+        finally:
+            self._knocking = False
 
     def _guarded(self, what: object, send: Callable[[], None]) -> None:
         try:

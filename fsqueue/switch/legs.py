@@ -84,6 +84,11 @@ class Core:
         """The switch's Core-UUID, as last heard; empty before."""
         return self._ctx.core
 
+    @property
+    def ringing(self) -> bool:
+        """Whether a phone may be answered any moment."""
+        return bool(self._ctx.ringing)
+
     def sizes(self) -> dict[str, int]:
         """Return how much is remembered of each kind: nothing of any when nobody is in a call with us."""
         ctx, talks = self._ctx, self._talks
@@ -92,6 +97,7 @@ class Core:
             "offers": len(ctx.offers),
             "phones": len(ctx.phones),
             "jobs": len(ctx.jobs),
+            "ringing": len(ctx.ringing),
             "codes": len(ctx.codes),
             "sessions": len(ctx.sessions),
             "talks": len(talks.by_offer) + len(talks.by_caller) + len(talks.by_leg),
@@ -254,7 +260,7 @@ class Core:
         ctx = self._ctx
         for session in ctx.sessions:
             ctx.commands.append(CloseSession(session))
-        for names in (ctx.callers, ctx.offers, ctx.phones, ctx.jobs, ctx.codes, ctx.sessions):
+        for names in (ctx.callers, ctx.offers, ctx.phones, ctx.jobs, ctx.ringing, ctx.codes, ctx.sessions):
             names.clear()
         self._talks.forget()
         self._members.forget()

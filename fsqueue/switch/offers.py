@@ -134,6 +134,7 @@ class Offers:
     def add(self, offer: Offer, phone: PhoneLeg) -> None:
         """Know a phone's leg by its uuid and its job."""
         offer.phones.append(phone)
+        self._ctx.ringing[phone.uuid] = None
         self._ctx.phones[phone.uuid] = self._ctx.jobs[phone.job] = (offer, phone)
 
     # -- events of a phone's leg
@@ -157,6 +158,7 @@ class Offers:
         """The phone was picked up; where a key is asked for, that alone is no answer."""
         offer, phone = self._ctx.phones[uuid]
         phone.answered = True
+        self._ctx.ringing.pop(uuid, None)
         if offer.ring is None or not offer.ring.key:
             self._wins(offer, phone)
 
@@ -207,6 +209,7 @@ class Offers:
         if phone.over:
             return
         phone.over, phone.cause = True, cause
+        self._ctx.ringing.pop(phone.uuid, None)
         phone.outcome = of_phone(cause, existed=phone.existed)
         self._ctx.phones.pop(phone.uuid, None)
         self._ctx.jobs.pop(phone.job, None)
@@ -243,6 +246,7 @@ class Offers:
         """The leg has arrived as a caller, by a transfer: it is no phone of an offer any more."""
         offer, phone = self._ctx.phones.pop(uuid)
         self._ctx.jobs.pop(phone.job, None)
+        self._ctx.ringing.pop(uuid, None)
         phone.over = True
         self._forget(offer)
 
