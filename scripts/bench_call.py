@@ -15,7 +15,7 @@ from fsqueue.switch.talks import SETTLE_SECONDS
 from scripts.bench_figures import milliseconds, percentile, ratio
 from scripts.bench_stage import Times, members_for, stage
 
-CALLS = {1: 30, 20: 400, 100: 2000}
+CALLS = {1: 20, 20: 300, 100: 1500}
 """How many calls at each rate (calls a second)."""
 
 ROUNDS = 2

@@ -26,10 +26,10 @@ P99 = 0.050
 RATES = (25, 50, 75, 100, 125, 150, 200, 250, 300)
 """Calls a second that are tried one after the other."""
 
-TRY_SECONDS = 8.0
+TRY_SECONDS = 5.0
 HELD_SECONDS = 60.0
 WAITING = 2000
-IDLE_SECONDS = 60.0
+IDLE_SECONDS = 35.0
 AT_ONCE = 200
 REPEATS = 5
 

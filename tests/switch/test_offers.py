@@ -441,3 +441,20 @@ def test_a_phone_killed_for_outliving_its_time_does_not_answer_any_more() -> Non
     b.ringing()
     b.wait(24.1)
     assert b.see("CHANNEL_ANSWER", U) == []
+
+
+# --- when an answer may come
+
+
+def test_a_leg_may_be_answered_from_its_originate_to_its_answer_or_its_end() -> None:
+    b = Bench()
+    assert not b.core.ringing
+    b.give(b.ring())
+    assert b.core.ringing
+    b.see("CHANNEL_CREATE", U)
+    b.see("CHANNEL_ANSWER", U)
+    assert not b.core.ringing
+    b.give(b.ring("c2.1", "jan"))
+    assert b.core.ringing
+    b.job("c2.1", "-ERR NO_ANSWER")
+    assert not b.core.ringing
