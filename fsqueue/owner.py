@@ -78,6 +78,7 @@ class Owner:
         self._catching_up_until: float | None = None
         """Real time (monotonic) at which a stall is taken for over, answers or not."""
         self._progress = 0.0
+        self._rounds = 0
         self._since_checkpoint = CHECKPOINT_EVERY
         """Records since the last checkpoint; the first step writes one."""
 
@@ -85,6 +86,11 @@ class Owner:
     def progress(self) -> float:
         """When the loop last went round, in monotonic seconds: at most TICK ago, unless something holds it up."""
         return self._progress
+
+    @property
+    def rounds(self) -> int:
+        """How often all inputs there were had been taken: what was put before the next change has been."""
+        return self._rounds
 
     def observe(self, observer: Observer) -> None:
         """Have *observer* told of every record, with its time, in order, once it is written. It must not block.
@@ -152,8 +158,10 @@ class Owner:
         """Take inputs, not more than `BATCH`; nothing in here waits, so nobody else is at work meanwhile."""
         for _ in range(BATCH):
             if not self._inputs:
-                return
+                break
             self._take(self._inputs.popleft())
+        if not self._inputs:
+            self._rounds += 1
 
     def _come_due(self) -> None:
         if self._catching_up_until is not None:
