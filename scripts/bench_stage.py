@@ -206,6 +206,7 @@ class Stage:
             gc.enable()
 
     def _finish(self, seconds: float) -> None:
+        gevent.sleep(0.2)  # the last caller's leg is not there before his INVITE is
         end = time.monotonic() + seconds
         while self.lab.board.legs() and time.monotonic() < end:
             gevent.sleep(0.05)
