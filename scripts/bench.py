@@ -1,6 +1,6 @@
 """Runs the measurements of ``bench_*.py`` and prints each figure beside its reference of the same run.
 
-Machines differ and are noisy, so what counts is the ratio; the microseconds are there to be read with it.
+Machines differ and are noisy, so what counts is the ratio; the times are there to be read with it.
 """
 
 from __future__ import annotations
@@ -11,22 +11,40 @@ import json
 import os
 import platform
 import sys
+from pathlib import Path
 from typing import Any
 
 PARTS = {
     "decode": "an event, against greenswitch's own parser",
     "engine": "an offer, as line, members and groups grow",
+    "call": "our part of a call, on the embedded switch, against greenswitch's stock server and a bare script",
+    "scale": "what one process carries, on the embedded switch",
     "history": "questions to the history, as it grows a hundredfold",
     "arrival": "the two ways in on a real FreeSWITCH: parked, against the dialplan's socket",
     "watchers": "an offer's delay while a hundred people watch, and one of them never reads",
+    "switch": "a call on a real FreeSWITCH, against mod_callcenter and a bare script",
 }
-ON_FREESWITCH = ("arrival",)
+ON_FREESWITCH = ("switch", "arrival")
 """Parts that need a real one, and are left out without it."""
 
 
 def machine() -> dict[str, Any]:
     """Return what the figures were measured on, and how busy it was beside them."""
-    return {"cores": os.cpu_count(), "load": round(os.getloadavg()[0], 2), "python": platform.python_version()}
+    return {
+        "cores": os.cpu_count(),
+        "processor": _processor(),
+        "load": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    """Return the processor's name, as Linux tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def measure(part: str, freeswitch: str | None) -> dict[str, Any]:
@@ -43,9 +61,9 @@ def table(part: str, result: dict[str, Any]) -> str:
     lines = [f"{part}: {PARTS[part]}"]
     for name, figure in figures.items():
         values = "  ".join(f"{key} {_shown(value)}" for key, value in figure.items() if key != "ratio")
-        lines.append(f"  {name:<32} {figure['ratio']:>7}  {values}")
+        lines.append(f"  {name:<42} {figure['ratio']:>7}  {values}")
     verdict = "met" if result["passed"] else "NOT MET"
-    return "\n".join([*lines, f"  {'ratio':<32} {result['ratio']:>7}  limit {result['limit']}: {verdict}", ""])
+    return "\n".join([*lines, f"  {'ratio':<42} {result['ratio']:>7}  limit {result['limit']}: {verdict}", ""])
 
 
 def _shown(value: Any) -> str:
@@ -60,7 +78,7 @@ def main() -> int:
     parser.add_argument(
         "--freeswitch",
         metavar="PATH",
-        help=f"prefix or program of an installed FreeSWITCH, for the parts that are left out without it: "
+        help=f"prefix or program of an installed FreeSWITCH (the part switch wants mod_callcenter in it), for the parts that are left out without it: "
         f"{', '.join(ON_FREESWITCH)}. None of its configuration is used",
     )
     asked = parser.parse_args()

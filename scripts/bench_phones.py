@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 
 import gevent
@@ -92,7 +93,7 @@ class Street:
         number = f"600{self._round:06}"
         leg = Leg.outgoing(self._callers, number, f"Caller {self._round}", to, "127.0.0.1")
         self._legs[number] = leg
-        leg.ended = lambda: self._callers.legs.pop(leg.id, None)
+        leg.ended = partial(self._forget, leg)
         self._invited[number] = time.monotonic()
         leg.call()
         return leg
@@ -101,6 +102,9 @@ class Street:
         """Let everybody who is there hang up."""
         gevent.joinall([gevent.spawn(leg.hang_up) for leg in self._legs.values() if not leg.over.is_set()], timeout=20)
         self._legs.clear()
+
+    def _forget(self, leg: Leg) -> None:
+        self._callers.legs.pop(leg.id, None)
 
     def _finish(self, seconds: float) -> None:
         end = time.monotonic() + seconds

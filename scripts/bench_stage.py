@@ -7,10 +7,13 @@ said that he has answered and when the command came that bridges the two. So nob
 from __future__ import annotations
 
 import gc
+import math
 import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -120,11 +123,41 @@ class Times:
         return self.calls - len(self.bridge)
 
 
-class Stage:
-    """An embedded switch with so many members, and who answers its calls; `stop` ends both."""
+WARM_CALLS = 20
+"""Calls before anything is measured: what is done once is done then."""
 
-    def __init__(self, members: int, config: str = "", *, picks_up: float | None = PICKS_UP) -> None:
-        """Set up; `daemon` or `script` brings who answers. *picks_up* None: phones ring for ever."""
+
+def members_for(rate: float) -> int:
+    """Return how many members it takes that one is always free at *rate* calls a second: a call takes one for 0.7 s."""
+    return math.ceil(rate * 1.5) + 20
+
+
+@contextmanager
+def stage(
+    members: int, config: str = "", *, answered_by: str = "", picks_up: float | None = PICKS_UP
+) -> Iterator[Stage]:
+    """Set up an embedded switch with so many *members* whose calls fsqueue answers, or the script *answered_by*.
+
+    *config*: instead of `GROUPS` groups of all members. *picks_up* None: phones ring for ever, and there are no calls to warm up.
+    """
+    one = Stage(members, config, picks_up)
+    try:
+        if answered_by:
+            one.script(answered_by)
+        else:
+            one.daemon()
+        if picks_up is not None and not config:
+            one.load(10.0, WARM_CALLS, Random(0))
+        yield one
+    finally:
+        one.stop()
+
+
+class Stage:
+    """An embedded switch with so many members, and who answers its calls; made by `stage`."""
+
+    def __init__(self, members: int, config: str, picks_up: float | None) -> None:
+        """Set up; `daemon` or `script` brings who answers."""
         self.world = Stopwatch()
         self.lab = Lab(EmbeddedBoard(self.world))
         self.users = [str(1001 + n) for n in range(members)]
@@ -133,18 +166,16 @@ class Stage:
         self._phones = [PhoneScript(user=user, domain=DOMAIN, reactions=(reaction,)) for user in self.users]
         self._script: subprocess.Popen[bytes] | None = None
 
-    def daemon(self) -> Stage:
+    def daemon(self) -> None:
         """Let fsqueue answer."""
         self.lab.start(self._config, *self._phones)
-        return self
 
-    def script(self, module: str) -> Stage:
+    def script(self, module: str) -> None:
         """Let a script of ours answer, which says a line when it is ready: ``python -m MODULE ESL LISTEN PASSWORD USER…``."""
         self.lab.start(self._config, *self._phones, daemon=False)
         self._script = start_script(
             module, self.lab.board.esl, self.lab.dialplan_port, self.lab.board.password, self.users
         )
-        return self
 
     @property
     def pid(self) -> int:
@@ -154,8 +185,7 @@ class Stage:
     def stop(self) -> None:
         """End everything."""
         if self._script is not None:
-            self._script.kill()
-            self._script.wait()
+            end_script(self._script)
         self.lab.close()
 
     def load(self, rate: float, calls: int, rng: Random, *, talk: float | None = TALKS) -> None:
@@ -176,6 +206,7 @@ class Stage:
             gc.enable()
 
     def _finish(self, seconds: float) -> None:
+        gevent.sleep(0.2)  # the last caller's leg is not there before his INVITE is
         end = time.monotonic() + seconds
         while self.lab.board.legs() and time.monotonic() < end:
             gevent.sleep(0.05)
@@ -193,13 +224,20 @@ def start_script(
         cwd=Path(__file__).parent.parent,
     )
     assert process.stdout is not None
-    line: list[bytes] = []
-    reader = gevent.get_hub().threadpool.spawn(process.stdout.readline)
+    reading = gevent.get_hub().threadpool.spawn(process.stdout.readline)
     with gevent.Timeout(seconds, RuntimeError(f"{module} was not ready in {seconds:g} s")):
-        line.append(reader.get())
-    if not line[0]:
+        said = reading.get()
+    if not said:
         raise RuntimeError(f"{module} ended with {process.wait()}")
     return process
+
+
+def end_script(process: subprocess.Popen[bytes]) -> None:
+    """End what `start_script` has started."""
+    process.kill()
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def groups(users: list[str], more: str = "") -> str:

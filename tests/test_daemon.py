@@ -21,8 +21,8 @@ from gevent.server import StreamServer
 from fsqueue.clock import Clock, continued
 from fsqueue.config import check_text
 from fsqueue.config.model import Configuration
-from fsqueue.daemon import Daemon, control_settings, lately, split_address
-from fsqueue.engine.messages import CallEnded, Checkpoint, Record
+from fsqueue.daemon import Daemon, control_settings, lately, rings_first, split_address
+from fsqueue.engine.messages import CallEnded, Checkpoint, Hold, Leg, Record, Ring, Withdraw
 from fsqueue.facts import dialplan_facts
 from fsqueue.simswitch.dialplan import Dialplan
 from fsqueue.simswitch.people import CallerScript, PhoneScript, Reaction
@@ -339,3 +339,25 @@ def test_a_taken_address_stops_the_start_and_says_which_setting_to_change(tmp_pa
     holder.close()
     assert process.returncode == 1
     assert "listen.dialplan" in err
+
+
+def test_phones_ring_before_the_hold_they_come_with_and_all_else_keeps_its_order() -> None:
+    leg = Leg("main", "u1")
+    hold = Hold(
+        call="c1",
+        leg=leg,
+        arrival="a",
+        group="g",
+        number="",
+        music="m",
+        dialled="",
+        priority=0,
+        joined=0,
+        entered=0,
+        deadline=0,
+    )
+    first, second = (Ring(offer=f"c1.{n}", call="c1", leg=leg, timeout=20.0) for n in (1, 2))
+    taken_back = Withdraw("c0.1", "caller_gone")
+    assert rings_first((hold, first, second)) == [first, second, hold]
+    assert rings_first((first, taken_back, hold, second)) == [first, taken_back, second, hold]
+    assert rings_first((hold, taken_back, first)) == [hold, taken_back, first]

@@ -25,7 +25,7 @@ from fsqueue.engine.messages import (
     Withdraw,
 )
 from fsqueue.engine.model import Group, Member, Plan
-from fsqueue.owner import CHECKPOINT_EVERY, Owner
+from fsqueue.owner import CHECKPOINT_EVERY, TELL_AFTER, Owner
 from fsqueue.stalls import Stalls
 
 
@@ -173,3 +173,56 @@ def test_a_start_writes_a_checkpoint_and_so_do_many_records() -> None:
             gevent.sleep(0.01)
     assert len(first) == 1
     assert len([r for r in stage.paper.records if type(r).__name__ == "Checkpoint"]) >= 2
+
+
+def test_an_input_is_taken_before_put_returns_where_nobody_is_at_work() -> None:
+    stage = Stage()
+    with stage.running():
+        stage.owner.put((Snapshot(switch="main", core="x"), arrived(1)))
+        assert stage.kinds() == ["Hold", "Ring"]
+
+
+def test_an_input_that_comes_of_another_waits_its_turn() -> None:
+    stage = Stage()
+    taken: list[str] = []
+    real = stage.engine.handle
+
+    def handle(given: Input, now: float) -> Step:
+        if isinstance(given, Arrived) and given.new_call == "c1":
+            stage.owner.put((arrived(2),))
+            assert taken == ["Snapshot"]
+        taken.append(type(given).__name__)
+        return real(given, now)
+
+    stage.engine.handle = handle  # type: ignore[method-assign]
+    with stage.running():
+        stage.owner.put((Snapshot(switch="main", core="x"), arrived(1)))
+        assert taken == ["Snapshot", "Arrived", "Arrived"]
+
+
+def test_who_looks_on_is_told_in_order_after_the_commands() -> None:
+    stage = Stage()
+    told: list[str] = []
+
+    def look(record: Record, _at: float) -> None:
+        assert stage.done
+        told.append(type(record).__name__)
+
+    stage.owner.observe(look)
+    with stage.running():
+        stage.put(Snapshot(switch="main", core="x"))
+        stage.owner.put((arrived(1),))
+        assert "Ring" in stage.kinds()
+        assert not [kind for kind in told if kind == "CallOpened"]
+        gevent.sleep(2 * TELL_AFTER)
+    assert told == [type(record).__name__ for record in stage.paper.records]
+
+
+def test_what_was_written_at_the_end_is_still_shown() -> None:
+    stage = Stage()
+    told: list[Record] = []
+    stage.owner.observe(lambda record, _: told.append(record))
+    with stage.running():
+        stage.owner.put((Snapshot(switch="main", core="x"), arrived(1)))
+    stage.owner.tell()
+    assert told == stage.paper.records

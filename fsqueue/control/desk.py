@@ -105,28 +105,23 @@ class DaemonDesk:
 
     def order(self, given: Order) -> bool:
         """Hand *given* to the engine; return whether it was handled, and the board told, in time."""
-        before = self._daemon.owner.progress
+        before = self._daemon.owner.rounds
         self._daemon.owner.put([given])
         return self._handled(before)
 
     def _handled(self, before: float) -> bool:
-        """Wait until what was put is handled, and its records are told; *before* is the owner's progress before it."""
+        """Wait until what was put is handled, and its records are told; *before* is the owner's count of rounds before it."""
         end = time.monotonic() + ORDER_LIMIT
         owner = self._daemon.owner
-        # A round that began after the order was put drains it; the next one's beginning says that it did.
-        if not _until(lambda: owner.progress != before, end):
-            return False
-        between = owner.progress
-        owner.put(())
-        if not _until(lambda: owner.progress != between, end):
-            return False
-        return self._told(end)
+        return _until(lambda: owner.rounds != before, end) and self._told(end)
 
     def _told(self, end: float) -> bool:
         """Wait until *end* (monotonic seconds) for what was handed to the journal so far to be written and told."""
         told = Event()
         self._daemon.journal.append((), self._daemon.clock(), told.set)
-        return told.wait(max(0.0, end - time.monotonic()))
+        written: bool = told.wait(max(0.0, end - time.monotonic()))
+        self._daemon.owner.tell()
+        return written
 
     @property
     def draining(self) -> Draining | None:
@@ -161,7 +156,7 @@ class DaemonDesk:
                 remedy="mend what is listed and reload again",
                 details=problems,
             )
-        before = self._daemon.owner.progress
+        before = self._daemon.owner.rounds
         started = self._started or loaded.configuration
         self._daemon.reconfigure(as_started(started, loaded.configuration), renamed)
         self._loaded = loaded

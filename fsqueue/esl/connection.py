@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import gevent
@@ -52,17 +52,32 @@ Callback = Callable[[Reply | LinkDown], None]
 """Called exactly once per command."""
 
 
-class _Waiter:
-    """The slot of a ``send``: wakes the one greenlet that waits."""
+class Waiter:
+    """The slot of a command that one greenlet waits for."""
 
     def __init__(self) -> None:
+        """Begin without an answer."""
         self.result: AsyncResult[Reply] = AsyncResult()
 
     def __call__(self, outcome: Reply | LinkDown) -> None:
+        """Wake who waits."""
         if isinstance(outcome, LinkDown):
             self.result.set_exception(outcome)
         else:
             self.result.set(outcome)
+
+    def wait(self, timeout: float) -> Reply:
+        """Wait for the answer, at most *timeout* seconds.
+
+        Raises:
+            LinkDown, CommandTimeout.
+        """
+        try:
+            reply = self.result.get(timeout=timeout)
+        except gevent.Timeout:
+            raise CommandTimeout(f"no answer within {timeout:g} s") from None
+        assert reply is not None  # noqa: S101 — for the type checker: only a Reply is ever set
+        return reply
 
 
 class Connection(ESLProtocol):  # type: ignore[misc] # greenswitch has no types
@@ -97,14 +112,9 @@ class Connection(ESLProtocol):  # type: ignore[misc] # greenswitch has no types
             CommandTimeout: no answer within *timeout* seconds.
             LocalProtocolError: *command* is not one whole command from :mod:`fsqueue.esl.commands`.
         """
-        waiter = _Waiter()
+        waiter = Waiter()
         self._write(command, waiter)
-        try:
-            reply = waiter.result.get(timeout=timeout)
-        except gevent.Timeout:
-            raise CommandTimeout(f"no answer within {timeout:g} s") from None
-        assert reply is not None  # noqa: S101 — for the type checker: only a Reply is ever set
-        return reply
+        return waiter.wait(timeout)
 
     def post(self, command: bytes, callback: Callback) -> None:
         """Write *command* without waiting; *callback* gets the answer, or LinkDown, in the order of the wire.
@@ -115,16 +125,32 @@ class Connection(ESLProtocol):  # type: ignore[misc] # greenswitch has no types
         """
         self._write(command, callback)
 
+    def post_all(self, several: Sequence[bytes], callback: Callback) -> None:
+        """As :meth:`post` for each of *several* commands, in one piece: each write of its own would wake the peer.
+
+        Raises:
+            LinkDown, LocalProtocolError: as :meth:`post`; none of them is written then.
+        """
+        self._check(*several)
+        self._put(b"".join(several), *(callback for _ in several))
+
     def _write(self, command: bytes, slot: Callback) -> None:
-        """Queue *slot* and write or queue *command*, without yielding in between."""
-        # Text would come from greenswitch's helpers, which paste arguments into commands unchecked.
-        if not isinstance(command, bytes) or not command.endswith(b"\n\n"):
-            raise LocalProtocolError("a command is made by fsqueue.esl.commands")
+        self._check(command)
+        self._put(command, slot)
+
+    def _check(self, *several: bytes) -> None:
+        for command in several:
+            # Text would come from greenswitch's helpers, which paste arguments into commands unchecked.
+            if not isinstance(command, bytes) or not command.endswith(b"\n\n"):
+                raise LocalProtocolError("a command is made by fsqueue.esl.commands")
         if not self.connected:
             raise LinkDown(self.reason or "not connected")
-        self._commands_sent.append(slot)
-        if self._unsent or (rest := self._write_now(command)):
-            self._write_later(command if self._unsent else rest)
+
+    def _put(self, data: bytes, *slots: Callback) -> None:
+        """Queue *slots* and write or queue *data*, without yielding in between."""
+        self._commands_sent.extend(slots)
+        if self._unsent or (rest := self._write_now(data)):
+            self._write_later(data if self._unsent else rest)
 
     def _write_now(self, data: bytes) -> bytes:
         """Write what the socket takes at once and return the rest."""
@@ -237,7 +263,7 @@ class Connection(ESLProtocol):  # type: ignore[misc] # greenswitch has no types
         slots, self._commands_sent = self._commands_sent, deque()
         for slot in slots:
             error = LinkDown(self.reason)
-            if isinstance(slot, _Waiter):
+            if isinstance(slot, Waiter):
                 slot(error)
             else:
                 self.deliver(partial(slot, error))

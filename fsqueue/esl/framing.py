@@ -80,7 +80,8 @@ def _body_length(block: bytes) -> int:
 
     The faulty value is not quoted: an echoing peer would have it be our password.
     """
-    announced = [value.strip() for value in _LENGTH.findall(block)]
+    # The search takes 70 µs for a channel's 170 headers, which announce nothing.
+    announced = [value.strip() for value in _LENGTH.findall(block)] if b"content-length:" in block.lower() else []
     if not announced:
         return 0
     if any(value != announced[0] for value in announced) or not _DIGITS.fullmatch(announced[0]):
@@ -168,6 +169,7 @@ class _Splitter:
 
 # How far a header's name is looked for: FreeSWITCH opens its messages with Content-Type, Content-Length or Event-Name.
 _NAME_LIMIT = 100
+_USUAL = b"Content-"
 _NAME = re.compile(rb"[A-Za-z][A-Za-z0-9_-]*(?:\Z|:)")
 
 
@@ -179,6 +181,8 @@ class _FrameSplitter(_Splitter):
         self._any_good = False
 
     def check_opening(self, buffer: bytearray, start: int) -> None:
+        if buffer.startswith(_USUAL, start):
+            return
         opening = bytes(buffer[start : start + _NAME_LIMIT])
         if opening and (not _NAME.match(opening) or (b":" not in opening and len(opening) == _NAME_LIMIT)):
             # Only what comes before anything else is quoted: later the peer may be echoing our password.

@@ -153,6 +153,15 @@ class Link(Connection, InboundESL):  # type: ignore[misc] # greenswitch has no t
         self._rejected = True
         super().rejected()
 
+    def knock(self) -> None:
+        """Have FreeSWITCH send what it has for us now.
+
+        While a client says nothing, mod_event_socket looks for its events every 20 ms only; a byte on the socket wakes it
+        (read, and measured: an answer's event came 8.5 ms sooner in the median). A line feed between commands means nothing.
+        """
+        if self.connected and not self.unsent:
+            self._write_now(b"\n")
+
     # -- callbacks
 
     def start_event_handlers(self) -> None:

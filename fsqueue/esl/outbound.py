@@ -7,6 +7,7 @@ every 100 ms and is not used.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import logging
 import time
@@ -18,10 +19,10 @@ from greenswitch.esl import OutboundSession
 
 from fsqueue.esl import commands
 from fsqueue.esl.complaints import Complaints
-from fsqueue.esl.connection import Connection, Reply
+from fsqueue.esl.connection import Connection, Reply, Waiter
 from fsqueue.esl.errors import EslError
 from fsqueue.esl.events import Event, channel_data, clean
-from fsqueue.esl.framing import decode_values
+from fsqueue.esl.framing import Frame, decode_values
 
 _log = logging.getLogger("fsqueue.esl")
 
@@ -35,26 +36,40 @@ class Session(Connection, OutboundSession):  # type: ignore[misc] # greenswitch 
     """
 
     def __init__(self, client_address: tuple[str, int], sock: socket.socket) -> None:
-        """Take over *sock*, which is connected."""
+        """Take over *sock*, which is connected, and say `connect` with the first breath: the peer has 0.3 ms to do with it."""
+        self._told: Frame | None = None
+        self._channel = Waiter()
+        with contextlib.suppress(OSError):  # whoever has gone already shows when he is read
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.send(commands.connect())
         super().__init__(client_address, sock)
+        # Nothing has been read yet: that takes a greenlet, which gets its turn when this one waits.
+        self._commands_sent.append(self._channel)
         # greenswitch opens a file on the socket for its reader; left open it would keep the socket open too.
         self.sock_file.close()
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def connect(self, timeout: float = 5.0) -> Event:
-        """Take the call over and return its channel, waiting at most *timeout* seconds.
-
-        ``session_data`` then holds every header and ``variable_…`` as text, less control characters.
+        """Return the channel that was asked for at the beginning, waiting at most *timeout* seconds.
 
         Raises:
             LinkDown, CommandTimeout: the peer closed, sent noise, or is mute.
             RemoteProtocolError: it answered without a channel.
         """
-        frame = self.send(commands.connect(), timeout).frame
+        frame = self._channel.wait(timeout).frame
         channel = channel_data(frame)
-        self.session_data = {name: clean(value) for name, value in decode_values(frame.headers).items()}
+        self._told = frame
         self._outbound_connected = True
         return channel
+
+    @property
+    def session_data(self) -> dict[str, str]:
+        """Every header and ``variable_…`` of the channel as it was told, less control characters; decoded when asked for."""
+        headers = self._told.headers if self._told is not None else {}
+        return {name: clean(value) for name, value in decode_values(headers).items()}
+
+    @session_data.setter
+    def session_data(self, _nothing: None) -> None:
+        """Be set by greenswitch's part when it begins, to None."""
 
     def execute(self, application: str, argument: str = "", timeout: float = 5.0) -> Reply:
         """Queue a dialplan application on the channel; the answer says that it is queued, not that it is done."""

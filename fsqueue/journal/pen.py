@@ -158,9 +158,9 @@ class Pen:
                 self._report(Failed(error))
                 return
             self._batch = None
+            self._report(Written(batch.last, len(batch.data)))
             if self._segment.descriptor is not None:
                 self._syncer.dirty(self._segment.descriptor)
-            self._report(Written(batch.last, len(batch.data)))
 
     def _next_batch(self) -> Lines:
         first = last = self._held[0]

@@ -40,12 +40,19 @@ class Syncer:
         self._changed = changed
         self._failing = False
         self._fsync = fsync
+        self._known: int | None = None
+        """What the thread knows to be dirty; it forgets that before each sync, so that a write meanwhile is told anew."""
         self._jobs: Any = _SimpleQueue()
         _start_new_thread(self._run, ())
 
     def dirty(self, descriptor: int) -> None:
-        """Sync *descriptor* within the interval; it has been written to."""
-        self._jobs.put(("dirty", descriptor))
+        """Sync *descriptor* within the interval; it has been written to.
+
+        The thread is woken for the first write of an interval alone: at each one it would contend for Python's lock.
+        """
+        if self._known != descriptor:
+            self._known = descriptor
+            self._jobs.put(("dirty", descriptor))
 
     def retire(self, descriptor: int) -> None:
         """Sync *descriptor* and close it."""
@@ -79,6 +86,7 @@ class Syncer:
 
     def _sync(self, descriptor: int) -> None:
         error = None
+        self._known = None
         try:
             self._fsync(descriptor)
             self._fsync(self._folder)

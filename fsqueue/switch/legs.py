@@ -74,8 +74,8 @@ class Core:
         self._strays = Strays(ctx, self._callers)
         self._codes = Codes(ctx, self._parked)
         self._talks = Talks(ctx, self._callers, self._codes, self._lost)
-        self._offers = Offers(ctx, lambda uuid: self._talks.member_gone(uuid, None))
         self._members = Members(ctx)
+        self._offers = Offers(ctx, self._members, lambda uuid: self._talks.member_gone(uuid, None))
         self._snapshots = Snapshots(
             ctx, self._callers, self._parked, self._offers, self._talks, self._members, self._codes, self._lost
         )
@@ -93,6 +93,11 @@ class Core:
         """The switch's Core-UUID, as last heard; empty before."""
         return self._ctx.core
 
+    @property
+    def ringing(self) -> bool:
+        """Whether an originate is under way: a phone may be answered any moment, and a bridge waits for its end."""
+        return bool(self._ctx.ringing)
+
     def sizes(self) -> dict[str, int]:
         """Return how much is remembered of each kind: nothing of any when nobody is in a call with us."""
         ctx, talks = self._ctx, self._talks
@@ -101,6 +106,7 @@ class Core:
             "offers": len(ctx.offers),
             "phones": len(ctx.phones),
             "jobs": len(ctx.jobs),
+            "ringing": len(ctx.ringing),
             "codes": len(ctx.codes),
             "sessions": len(ctx.sessions),
             "talks": len(talks.by_offer) + len(talks.by_caller) + len(talks.by_leg),
@@ -273,6 +279,7 @@ class Core:
         ctx.forget_replies()
         self._lease.stop()
         self._snapshots.stop()
+        self._members.link_down()
         self._offers.link_down()
         ctx.emit(SwitchDown(ctx.switch))
 
@@ -281,7 +288,7 @@ class Core:
         ctx = self._ctx
         for session in ctx.sessions:
             ctx.commands.append(CloseSession(session))
-        for names in (ctx.callers, ctx.offers, ctx.phones, ctx.jobs, ctx.codes, ctx.sessions):
+        for names in (ctx.callers, ctx.offers, ctx.phones, ctx.jobs, ctx.ringing, ctx.codes, ctx.sessions):
             names.clear()
         self._talks.forget()
         self._members.forget()

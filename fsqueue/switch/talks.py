@@ -154,6 +154,7 @@ class Talks:
             return
         offer, phone = known
         offer.winner, phone.answered = phone, True
+        self._ctx.ringing.pop(member, None)
         self.add(Talk(call, offer.id, offer.member, caller, member, phase="asked"))
         self._stands(self.by_offer[offer.id], found=True)
 

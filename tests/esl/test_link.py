@@ -235,6 +235,16 @@ def test_pipelined_commands_each_get_their_own_answer() -> None:
         assert [job.value.text for job in jobs] == [f"api echo {number}" for number in range(200)]
 
 
+def test_a_knock_is_no_command_and_shifts_no_answer() -> None:
+    with up(Conversation.serve) as made:
+        for number in range(20):
+            made.knock()
+            assert made.send(commands.api("echo", str(number))).text == f"api echo {number}"
+            made.knock()
+            made.knock()
+    made.knock()  # nobody is there any more, and nothing happens
+
+
 def test_answers_and_events_are_handed_on_in_the_order_of_the_wire() -> None:
     seen: list[str] = []
 

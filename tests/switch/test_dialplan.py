@@ -94,8 +94,9 @@ def test_codes_are_taken_as_they_stand_and_the_pickup_code_with_an_extension(dia
 def test_an_arrival_is_ours_and_has_its_way_out_before_the_socket_is_asked() -> None:
     applications = actions(render(FACTS), "fsqueue-arrival")
     before = applications[: applications.index(("socket", "127.0.0.1:9084 async full"))]
-    assert ("set", "fsqueue_owner=pbx") in before
-    assert ("set", "fsqueue_arrival=${create_uuid()}") in before
+    (variables,) = [data.split() for application, data in before if application == "multiset"]
+    assert "fsqueue_owner=pbx" in variables
+    assert "fsqueue_arrival=${create_uuid()}" in variables
     assert ("sched_transfer", "+6 fsqueue-fallback XML queues") in before
     assert applications[-1] == ("transfer", "fsqueue-fallback XML queues")
 

@@ -31,6 +31,7 @@ from fsqueue.engine.messages import (
     Withdraw,
 )
 from fsqueue.esl.events import Event
+from fsqueue.esl.link import Link
 from fsqueue.esl.outbound import OutboundServer, Session
 from fsqueue.esl.reconnecting import Timing
 from fsqueue.simswitch.dialplan import Dialplan
@@ -268,3 +269,25 @@ def test_a_session_that_the_peer_ends_before_our_word_is_a_caller_gone(office: O
     office.until(lambda: office.got(CallerGone), "the end to be told")
     attending.join(1)
     assert attending.ready()
+
+
+def test_the_switch_is_knocked_at_while_a_phone_rings_and_not_in_a_talk(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    knocks: list[bool] = []
+    real = Link.knock
+
+    def knock(link: Link) -> None:
+        knocks.append(bool(office.got(Answered)))
+        real(link)
+
+    monkeypatch.setattr(Link, "knock", knock)
+    office.connect()
+    office.until(lambda: office.got(Snapshot), "the link")
+    office.people()
+    office.until(lambda: office.got(Connected), "the talk")
+    assert len(knocks) > 1
+    assert not any(knocks)
+    before = len(knocks)
+    office.until(lambda: office.got(CallerGone), "the call's end")
+    assert len(knocks) == before
