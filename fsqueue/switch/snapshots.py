@@ -342,8 +342,7 @@ class Snapshots:
                 self._parked.look(row.uuid)
 
     def _other(self, uuid: str, answer: str) -> None:
-        ctx = self._ctx
-        if uuid not in self._members.known() and uuid not in ctx.callers and uuid not in ctx.codes:
+        if uuid not in self._members.known() and uuid not in self._ctx.codes:
             self._members.began(uuid, answer)
 
 

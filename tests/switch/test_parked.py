@@ -178,7 +178,7 @@ def test_a_caller_who_hangs_up_before_our_word_is_gone_once() -> None:
     b = Bench()
     park(b)
     assert b.see("CHANNEL_HANGUP", hangup_cause="ORIGINATOR_CANCEL") == [CallerGone(leg(), "ORIGINATOR_CANCEL")]
-    assert b.give(hold(b)) == [CallerGone(leg(), "gone")]  # the engine's word crossed it
+    assert b.give(hold(b)) == [CallerGone(leg(), "LOST")]  # the engine's word crossed it
     assert not b.texts("uuid_transfer")
 
 
