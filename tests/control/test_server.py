@@ -495,7 +495,7 @@ def test_a_watcher_that_never_reads_holds_up_nobody_and_takes_bounded_memory(
     start: Start, desk: FakeDesk, tmp_path: Path
 ) -> None:
     """Against sockets' buffers: far more is told than they and the queue together hold."""
-    start(patience=3.0)
+    start(patience=30.0)
     lazy, reader = Stream(tmp_path), Stream(tmp_path)
     reader.chunk()
     sent, got = 0, 0
