@@ -90,4 +90,4 @@ def _keep_offer(offer: Offer) -> KeptOffer:
         until=offer.until,
         rule=offer.rule,
     )
-    return KeptOffer(offered=offered, state=offer.state, began=offer.began, verdict=offer.verdict)
+    return KeptOffer(offered=offered, state=offer.state, began=offer.began, verdict=offer.verdict, switch=offer.switch)

@@ -163,6 +163,10 @@ def _connect_failed(s: State, seen: ConnectFailed) -> None:
     call = s.calls.get(seen.call)
     if call is not None and call.winner == seen.offer:
         calls.call_event(s, call, "connect_failed", calls.Event(detail=seen.why))
+        return
+    offer = s.offers.get(seen.offer)
+    if call is None and offer is not None and offer.state == "over":
+        offers.free_after_talk(s, offer)  # his caller was one whom nobody has recorded
 
 
 def _talk_ended(s: State, seen: TalkEnded) -> None:

@@ -617,6 +617,8 @@ class KeptOffer(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     began: float
     verdict: Outcome
+    switch: str = ""
+    """On which it rings or talks; empty in older ones, where its call tells."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -128,7 +128,8 @@ def _kept_call(s: State, kept: KeptCall) -> None:
 def _kept_offer(s: State, kept: KeptOffer) -> None:
     offered = kept.offered
     call = s.calls.get(offered.call)
-    offer = _offer(offered, call.leg.switch if call is not None else "", kept.began)
+    # A talk may outlive its call: the caller was transferred, or nobody has recorded him.
+    offer = _offer(offered, kept.switch or (call.leg.switch if call is not None else ""), kept.began)
     offer.state, offer.verdict = kept.state, kept.verdict
     s.offers[offer.id] = offer
     if call is not None and offer.state in ("asked", "ringing", "answered"):

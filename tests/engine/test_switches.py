@@ -182,6 +182,21 @@ def test_a_member_found_talking_to_a_caller_whom_nobody_recorded_is_not_rung_unt
     assert [c.member for c in rung if isinstance(c, m.Ring)] == ["anna"]
 
 
+def test_he_is_free_too_when_that_talk_was_none_or_ends_unseen_after_one_more_restart() -> None:
+    q = Quick(group(members=("anna",)), members=(ANNA,))
+    engine = restarted(q)
+    engine.handle(found("c9", "c9.1", "anna"), q.now)
+    kept = engine.checkpoint()
+    engine.handle(m.ConnectFailed("c9", "c9.1", "the member hung up at once"), q.now)
+    assert engine.state.people["anna"].holding == "free"
+    again = Engine(q.plan)
+    again.restore([(kept, q.now)], q.now)
+    assert again.state.people["anna"].holding == "talk"
+    for _ in range(2):
+        again.handle(m.Snapshot(switch="a", core="core1"), q.now)
+    assert again.state.people["anna"].holding == "free"
+
+
 def test_no_id_of_an_offer_whose_legs_are_on_the_switch_is_used_again() -> None:
     q = Quick(group(members=("anna",)), members=(ANNA,))
     q.duty("anna", "paused")
