@@ -165,7 +165,7 @@ def _connect_failed(s: State, seen: ConnectFailed) -> None:
         calls.call_event(s, call, "connect_failed", calls.Event(detail=seen.why))
         return
     offer = s.offers.get(seen.offer)
-    if call is None and offer is not None and offer.state == "over":
+    if call is None and offer is not None and not offer.group:
         offers.free_after_talk(s, offer)  # his caller was one whom nobody has recorded
 
 
