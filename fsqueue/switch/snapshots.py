@@ -256,7 +256,7 @@ class Snapshots:
             event = decode(answer.encode("utf-8", "replace"))
         except RemoteProtocolError:
             # "-ERR No such channel!": he has hung up, and the table is late. Nothing else will tell of it.
-            self._ctx.emit(CallerGone(self._ctx.leg(uuid), "gone"))
+            self._ctx.emit(CallerGone(self._ctx.leg(uuid), "LOST"))
             return
         if event.channel_state in ("CS_EXECUTE", ""):  # else he has left his hold since the table was made
             self.adopt(event)
