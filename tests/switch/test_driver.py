@@ -278,7 +278,7 @@ def test_the_switch_is_knocked_at_while_a_phone_rings_and_not_in_a_talk(
     real = Link.knock
 
     def knock(link: Link) -> None:
-        knocks.append(bool(office.got(Answered)))
+        knocks.append(bool(office.got(Connected)))
         real(link)
 
     monkeypatch.setattr(Link, "knock", knock)
