@@ -33,7 +33,7 @@ def test_the_same_seed_gives_the_same_journal_and_another_seed_another_one() -> 
 
 @pytest.mark.parametrize("way", chaos.BREAKS)
 def test_rules_broken_on_purpose_are_found(way: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert chaos.main(["--virtual", "--faults", "60", "--seed", "3", "--break", way]) == 1
+    assert chaos.main(["--virtual", "--faults", "120", "--seed", "3", "--break", way]) == 1
     assert '"kind"' in capsys.readouterr().out
 
 

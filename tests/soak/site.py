@@ -114,9 +114,10 @@ class Site:
         for number in range(MEMBERS):
             quick = Reaction(after=0.05 * (number % 5))
             slow = Reaction(kind="ignore") if number % 10 == 9 else Reaction(kind="reject", after=0.05)
-            self.world.phones(
-                PhoneScript(user=str(1000 + number), domain=DOMAIN, reactions=(quick, quick, quick, slow))
-            )
+            # Each begins elsewhere: else after as many calls for each all would be at the same one, and nobody answer.
+            turns = [quick, quick, quick, quick]
+            turns[number % 4] = slow
+            self.world.phones(PhoneScript(user=str(1000 + number), domain=DOMAIN, reactions=tuple(turns)))
         for number in range(REFUSERS):
             self.world.phones(
                 PhoneScript(
