@@ -68,7 +68,7 @@ def answers(lab: Lab) -> float:
 )
 def a_stopped_daemon_does_not_freeze_the_switch(lab: Lab) -> None:
     lab.start(config(), phone(ANNA, Reaction(after=0.3, talk=3.0)), phone(JAN, registered=False))
-    noise = Noise(lab, "site::noise", *(f"variable_of_others_{n}: {'x' * 80}" for n in range(40)))
+    noise = Noise(lab, "site::noise", f"filler: {'x' * 500}")
     lab.pause_daemon()
     began, slowest, calls = time.monotonic(), 0.0, 0
     # More than the queue of a client that has not said what it wants; the rest of the minute at a site's usual load.
@@ -104,7 +104,7 @@ def _progress(lab: Lab, caller: str) -> bool:
 def drowned_in_events(lab: Lab) -> None:
     lab.start(config(), phone(ANNA, Reaction(after=0.3, talk=3.0)), phone(JAN, registered=False))
     before = _memory(lab.daemon_pid)
-    noise = Noise(lab, "sofia::register", "from-user: nobody", "from-host: lab", "contact: x", f"filler: {'x' * 3000}")
+    noise = Noise(lab, "fsqueue::hold", "variable_fsqueue_owner: somebody-else", f"filler: {'x' * 500}")
     began, slowest = time.monotonic(), 0.0
     while noise.sent < QUEUE:
         noise.make(2000)
