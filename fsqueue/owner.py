@@ -108,7 +108,7 @@ class Owner:
             self._take_some()
         finally:
             self._resting = True
-        if self._inputs or self._monotonic() + self._sleep() < self._planned:
+        if self._inputs or self._monotonic() + self._sleep() < self._planned or self._monotonic() > self._planned:
             self._wake.set()
 
     def note(self, records: tuple[Record, ...]) -> None:

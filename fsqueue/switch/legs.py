@@ -74,8 +74,8 @@ class Core:
         self._strays = Strays(ctx, self._callers)
         self._codes = Codes(ctx, self._parked)
         self._talks = Talks(ctx, self._callers, self._codes, self._lost)
+        self._offers = Offers(ctx, lambda uuid: self._talks.member_gone(uuid, None))
         self._members = Members(ctx)
-        self._offers = Offers(ctx, self._members, lambda uuid: self._talks.member_gone(uuid, None))
         self._snapshots = Snapshots(
             ctx, self._callers, self._parked, self._offers, self._talks, self._members, self._codes, self._lost
         )
@@ -279,7 +279,6 @@ class Core:
         ctx.forget_replies()
         self._lease.stop()
         self._snapshots.stop()
-        self._members.link_down()
         self._offers.link_down()
         ctx.emit(SwitchDown(ctx.switch))
 

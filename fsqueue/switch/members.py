@@ -1,8 +1,7 @@
 """What the switch says of members besides our own calls: whether a phone is registered, and their other calls (M1).
 
 Truth about registrations is ``sofia_contact`` per member; every event that hints at a change makes us ask again, and none
-is believed by itself (an unregistering phone may name no contact, ``show registrations`` has one row per user). What was
-answered last is kept, so that an offer can ring at once; from a hint on until the answer to it, nothing is kept.
+is believed by itself (an unregistering phone may name no contact, ``show registrations`` has one row per user).
 """
 
 from __future__ import annotations
@@ -28,9 +27,6 @@ class Members:
         """Begin without other calls."""
         self._ctx = ctx
         self._other: dict[str, str] = {}
-        self._asked: dict[str, int] = {}
-        """By member: how often he was asked for; only the answer to the latest question counts."""
-        self._contacts: dict[str, tuple[str, ...]] = {}
         self._by_user: dict[str, tuple[str, ...]] = {}
         self._next = 0
         """Whose turn it is to be asked for without a reason."""
@@ -43,7 +39,6 @@ class Members:
             if phone.user:
                 by_user[phone.user] = (*by_user.get(phone.user, ()), phone.member)
         self._by_user = by_user
-        self._contacts.clear()
 
     # -- registrations
 
@@ -67,26 +62,13 @@ class Members:
         if not phone.registers:
             self._ctx.emit(Reach(self._ctx.switch, member, reachable=True))
             return
-        self._contacts.pop(member, None)
-        number = self._asked[member] = self._asked.get(member, 0) + 1
         try:
-            self._ctx.api(f"sofia_contact */{quoting.user(phone.user)}", partial(self._answer, member, number))
+            self._ctx.api(f"sofia_contact */{quoting.user(phone.user)}", partial(self._answer, member))
         except quoting.Unquotable:
             self._ctx.emit(Reach(self._ctx.switch, member, reachable=False))
 
-    def _answer(self, member: str, number: int, answer: str) -> None:
-        found = quoting.contacts(answer)
-        if found and self._asked.get(member) == number:
-            self._contacts[member] = found
-        self._ctx.emit(Reach(self._ctx.switch, member, reachable=bool(found)))
-
-    def contacts(self, member: str) -> tuple[str, ...]:
-        """Return where a member's phones are, inert; nothing where that has to be asked."""
-        return self._contacts.get(member, ())
-
-    def link_down(self) -> None:
-        """What changes from now on is said to nobody."""
-        self._contacts.clear()
+    def _answer(self, member: str, answer: str) -> None:
+        self._ctx.emit(Reach(self._ctx.switch, member, reachable=bool(quoting.contacts(answer))))
 
     def registration(self, event: Event) -> None:
         """sofia::register, unregister, expire (other names for the user) or sip_user_state."""

@@ -99,10 +99,6 @@ class Bench:
             fields.setdefault("hangup_cause", "NORMAL_CLEARING")
         return self.give(event(name, uuid, **fields))
 
-    def hint(self, user: str = "1001") -> list[Input]:
-        """A phone of *user* has registered, or something has changed there."""
-        return self.see("sofia::register", "", from_user=user, from_host="lab")
-
     def wait(self, seconds: float) -> list[Input]:
         """Let time pass, with every deadline on the way; periodic snapshots are left out of what is returned."""
         before, end = len(self.inputs), self.now + seconds

@@ -223,7 +223,6 @@ def test_an_offer_withdrawn_while_the_link_was_down_is_killed_when_it_is_back() 
 def test_an_offer_whose_contacts_were_asked_for_when_the_link_dropped_has_failed() -> None:
     b = Bench()
     b.mute = True
-    b.hint()
     b.give(b.ring())
     assert b.give(LinkDown())[0] == OfferEnded("c1.1", "failed", "no link to the switch")
 

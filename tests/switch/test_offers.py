@@ -10,8 +10,7 @@ import pytest
 from fsqueue.engine.messages import Answered, Caller, OfferEnded, Reach, Ringing, Withdraw
 from fsqueue.switch import dialling
 from fsqueue.switch.ids import job_uuid, leg_uuid
-from fsqueue.switch.messages import Api, BgApi, LinkDown, LinkUp, Phone, Reply, SwitchFacts
-from fsqueue.switch.offers import LOOK_AGAIN_SECONDS
+from fsqueue.switch.messages import Api, BgApi, Phone, Reply, SwitchFacts
 from tests.switch.bench import FACTS, Bench
 
 U = leg_uuid("pbx", "c1.1", 0)
@@ -27,6 +26,7 @@ def braces(text: str) -> dict[str, str]:
 def test_a_member_is_rung_at_his_contact_with_our_uuid_and_our_job() -> None:
     b = Bench()
     b.give(b.ring())
+    assert b.texts("sofia_contact") == ["sofia_contact */1001@lab"]
     (command,) = [c for c in b.out if isinstance(c, BgApi)]
     assert command.job == job_uuid(U)
     assert command.text.endswith("}sofia/internal/sip:1001@127.0.0.1:7001 &park()")
@@ -68,7 +68,6 @@ def test_the_numbers_music_stands_on_the_members_leg() -> None:
 def test_every_phone_of_a_member_rings_with_a_uuid_of_its_own_and_the_first_that_answers_wins() -> None:
     b = Bench()
     b.contacts["1001@lab"] = "sofia/internal/sip:1001@a,sofia/internal/sip:1001@b"
-    b.hint()
     b.give(b.ring())
     assert [braces(text)["origination_uuid"] for text in b.texts("originate")] == [U, V]
     b.see("CHANNEL_CREATE", U)
@@ -101,7 +100,6 @@ def test_a_dial_string_without_registration_is_dialled_as_it_is() -> None:
 def test_who_is_not_registered_is_unreachable_and_said_so() -> None:
     b = Bench()
     b.contacts.clear()
-    b.hint()
     assert b.give(b.ring()) == [
         Reach("main", "anna", reachable=False),
         OfferEnded("c1.1", "unreachable", "not registered"),
@@ -178,7 +176,6 @@ def test_a_jobs_error_counts_only_before_the_answer() -> None:
 def test_an_offer_to_two_phones_ends_when_both_have_with_what_the_person_did() -> None:
     b = Bench()
     b.contacts["1001@lab"] = "sofia/internal/sip:1001@a,sofia/internal/sip:1001@b"
-    b.hint()
     b.give(b.ring())
     b.see("CHANNEL_CREATE", U)
     assert b.see("CHANNEL_HANGUP", U, hangup_cause="CALL_REJECTED") == []
@@ -239,110 +236,11 @@ def test_an_answer_after_the_withdrawal_is_never_passed_on() -> None:
 def test_withdrawn_while_the_contacts_are_asked_for_nothing_rings() -> None:
     b = Bench()
     b.mute = True
-    b.hint()
-    b.clear()
     b.give(b.ring(), Withdraw("c1.1", "timeout"))
     b.mute = False
     (asked,) = [c for c in b.out if isinstance(c, Api)]
     assert b.give(Reply(asked.ref, b.contacts["1001@lab"])) == [OfferEnded("c1.1", "withdrawn", "")]
     assert not b.texts("originate")
-
-
-# --- where his phones are
-
-OTHER = "sofia/internal/sip:1001@127.0.0.1:9001"
-
-
-def test_phones_ring_at_once_where_they_were_last_and_are_asked_for_behind_it() -> None:
-    b = Bench()
-    b.give(b.ring())
-    assert [text.split()[0] for text in b.texts()] == ["originate"]
-    b.wait(LOOK_AGAIN_SECONDS)
-    assert [text.split()[0] for text in b.texts()] == ["originate", "sofia_contact"]
-    assert b.contacts["1001@lab"] in b.texts("originate")[0]
-
-
-def test_from_a_hint_of_a_change_until_its_answer_the_phones_are_asked_for_first() -> None:
-    b = Bench()
-    b.mute = True
-    b.hint()
-    b.mute = False
-    b.clear()
-    b.contacts["1001@lab"] = OTHER
-    b.give(b.ring())
-    assert [text.split()[0] for text in b.texts()] == ["sofia_contact", "originate"]
-    assert OTHER in b.texts("originate")[0]
-
-
-def test_only_the_answer_to_the_latest_question_is_kept() -> None:
-    b = Bench()
-    b.mute = True
-    b.hint()
-    b.hint()
-    first, second = [c.ref for c in b.out if isinstance(c, Api)]
-    b.mute = False
-    b.clear()
-    b.give(Reply(first, b.contacts["1001@lab"]))
-    b.give(b.ring("c1.1"))
-    assert b.texts()[0].startswith("sofia_contact")
-    b.give(Reply(second, OTHER))
-    b.clear()
-    b.give(b.ring("c1.2"))
-    assert OTHER in b.texts()[0]
-
-
-def test_a_phone_that_no_event_told_us_of_rings_too_with_a_leg_of_its_own() -> None:
-    b = Bench()
-    b.contacts["1001@lab"] += f",{OTHER}"
-    b.give(b.ring())
-    b.wait(LOOK_AGAIN_SECONDS)
-    first, second = b.texts("originate")
-    assert f"origination_uuid={U}," in first
-    assert OTHER in second
-    assert f"origination_uuid={leg_uuid('pbx', 'c1.1', 1)}," in second
-    b.clear()
-    b.give(b.ring("c1.2"))
-    assert len(b.texts("originate")) == 2
-    assert b.texts()[0].startswith("originate")
-
-
-def test_a_phone_that_is_gone_without_an_event_is_not_rung_a_second_time() -> None:
-    b = Bench()
-    del b.contacts["1001@lab"]
-    b.give(b.ring())
-    b.wait(LOOK_AGAIN_SECONDS)
-    assert Reach("main", "anna", False) in b.inputs
-    b.job("c1.1", "-ERR NORMAL_TEMPORARY_FAILURE")
-    b.clear()
-    b.give(b.ring("c1.2"))
-    assert not b.texts("originate")
-    assert b.got(OfferEnded) == [OfferEnded("c1.2", "unreachable", "not registered")]
-
-
-def test_who_has_answered_meanwhile_is_rung_nowhere_else() -> None:
-    b = Bench()
-    b.mute = True
-    b.give(b.ring())
-    b.wait(LOOK_AGAIN_SECONDS)
-    b.mute = False
-    (asked,) = [c.ref for c in b.out if isinstance(c, Api)]
-    b.see("CHANNEL_CREATE", U)
-    b.see("CHANNEL_ANSWER", U)
-    b.give(Reply(asked, f"{b.contacts['1001@lab']},{OTHER}"))
-    assert len(b.texts("originate")) == 1
-
-
-def test_after_the_link_was_down_nothing_is_kept() -> None:
-    b = Bench()
-    b.give(LinkDown())
-    b.mute = True
-    b.give(LinkUp("core-1"))
-    b.clear()
-    b.give(b.ring())
-    assert b.texts()[0].startswith("sofia_contact")
-
-
-# --- withdrawing
 
 
 def test_a_withdrawal_given_twice_ends_the_offer_once() -> None:
