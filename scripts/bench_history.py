@@ -41,7 +41,8 @@ _GROUP = "'g' || (n % 8)"
 
 _FILL = f"""
 CREATE TEMP TABLE n AS WITH RECURSIVE up(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM up WHERE n + 1 < :calls) SELECT n FROM up;
-INSERT INTO calls SELECT {_CALL}, {_CAME}, 'main', '4822' || (n % 5), '4822', '+48' || (n * 7919 % (:calls / 10)), 'Jan', 0, {_GROUP},
+INSERT INTO calls (id, came, switch, number, dialled, caller_number, caller_name, hidden, grp, ended, reason, missed,
+    waited, talked, member, detail, first_seq, last_seq) SELECT {_CALL}, {_CAME}, 'main', '4822' || (n % 5), '4822', '+48' || (n * 7919 % (:calls / 10)), 'Jan', 0, {_GROUP},
     {_CAME} + 90, CASE WHEN {_MISSED} THEN 'abandoned' ELSE 'answered' END, {_MISSED}, n % 60, CASE WHEN {_MISSED} THEN 0 ELSE 60 END,
     CASE WHEN {_MISSED} THEN '' ELSE {_MEMBER} END, '', n * 9 + 1, n * 9 + 9 FROM n;
 INSERT INTO visits SELECT n * 9 + 2, {_CALL}, {_GROUP}, {_CAME}, {_CAME}, {_CAME} + 90,

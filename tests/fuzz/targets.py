@@ -366,8 +366,8 @@ def configuration(data: bytes) -> None:
     facts = dialplan_facts(found)
     for text in (render(facts), render_entry(facts)):
         for element in ET.fromstring(text).iter("action"):
-            assert element.get("application") in ("set", "unset", "event", "playback", "sleep", "transfer", "socket",
-                                                  "hangup", "sched_transfer")  # fmt: skip
+            assert element.get("application") in ("set", "multiset", "unset", "event", "playback", "sleep", "transfer",
+                                                  "socket", "park", "hangup", "sched_transfer")  # fmt: skip
 
 
 @functools.cache

@@ -392,7 +392,7 @@ def test_no_cell_is_a_formula_whatever_separator_a_reader_splits_at(name: str, s
         groups=("sales",), ended=None, reason="", missed=False, waited=1.0, talked=0.0, member="", detail="", switch="main",
     )  # fmt: skip
     table = io.StringIO()
-    export.csv_lines([row], table, WARSAW)
+    export.csv_lines(CallRow, [row], table, WARSAW)
     for cells in csv.reader(table.getvalue().splitlines(), delimiter=separator):
         for cell in cells:
             assert not re.match(r"\s*[\"]?[=+@-]", cell) or re.fullmatch(r"\+?[0-9*#]*", cell)
