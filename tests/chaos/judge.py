@@ -34,7 +34,7 @@ LONGEST_BRIDGE = 6.5
 
 MUSIC_GAP = 0.5
 """Seconds of silence, once it counts as such, that are no break in the music: a tune may have a rest. Where sightings are
-less exact it is half their tolerance (FreeSWITCH's local_stream rests for a second at the end of its file, measured)."""
+less exact it is half their tolerance (the music of the labs has a rest of half a second at the end of its file)."""
 
 LONGEST_STAY = 3600.0
 """Seconds after which nobody is there any more."""
