@@ -1,4 +1,4 @@
-"""The one owner of the engine: a greenlet that takes inputs in their order, and does nothing else at the same time.
+"""The one owner of the engine: it takes inputs in their order, one at a time, by its own greenlet or by whoever brings them.
 
 A step's records go to the journal first, its commands follow the journal's word that they are written. Inputs are
 drained before deadlines, and after a stall (`fsqueue.stalls`) no deadline counts until the switches have been heard.
