@@ -64,6 +64,7 @@ from fsqueue.stalls import Stalls
 from fsqueue.switch.arrivals import Arrivals
 from fsqueue.switch.driver import SwitchDriver
 from fsqueue.switch.ids import CallIds
+from fsqueue.switch.order import rings_first
 from fsqueue.timekeeping import Timekeeper
 
 log = logging.getLogger("fsqueue")
@@ -106,7 +107,7 @@ class Daemon:
         self.clock = clock or continued(state, past[-1][1] if past else 0.0)
         engine.restore(past, self.clock())
         stalls = Stalls()
-        self.owner = Owner(engine, self.journal, self.clock, self._carry_out, stalls)
+        self.owner = Owner(engine, self.journal, self.clock, self._carry_out, stalls, foresee=self._foresee)
         if log_records:
             self.owner.observe(self._log)
         calls = CallIds()
@@ -224,30 +225,18 @@ class Daemon:
                 if switch in ("", key):
                     driver.carry_out((command,))
 
+    def _foresee(self, commands: tuple[Command, ...]) -> None:
+        """Tell the drivers of the rings that are being written down."""
+        for command in commands:
+            driver = self._drivers.get(command.leg.switch) if isinstance(command, Ring) else None
+            if driver is not None and isinstance(command, Ring):
+                driver.foresee(command)
+
     def _log(self, record: Record, _: float) -> None:
         chatty = isinstance(record, TurnUsed | Checkpoint)
         level = logging.DEBUG if chatty else logging.INFO
         log.log(level, "%s", line(record, self.names), extra={"record": record})
         self.names.learn(record)
-
-
-def rings_first(commands: tuple[Command, ...]) -> list[Command]:
-    """Return *commands* with each Ring before the Hold it comes with, and all else in order.
-
-    A hold takes half a dozen messages to the switch, and a phone need not wait for them: nothing of an offer depends on the
-    hold until its bridge, which waits for the hold's own word.
-    """
-    ordered: list[Command] = []
-    holds: list[Command] = []
-    for command in commands:
-        if isinstance(command, Hold):
-            holds.append(command)
-        else:
-            if not isinstance(command, Ring):
-                ordered += holds
-                holds = []
-            ordered.append(command)
-    return ordered + holds
 
 
 def _switch_of(command: Ring | Hold | Announce | Connect | Send | Drop | Refuse | Confirm) -> str:

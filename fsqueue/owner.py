@@ -37,6 +37,10 @@ TELL_AFTER = 0.02
 Observer = Callable[[Record, float], None]
 
 
+def _nobody(_commands: tuple[Command, ...]) -> None:
+    """Nobody prepares anything."""
+
+
 class Owner:
     """Runs *engine*: `put` inputs from any greenlet; *carry_out* gets commands in order."""
 
@@ -48,12 +52,17 @@ class Owner:
         carry_out: Callable[[tuple[Command, ...]], None],
         stalls: Stalls | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        foresee: Callable[[tuple[Command, ...]], None] = _nobody,
     ) -> None:
-        """Begin idle; `run` in a greenlet of its own. *stalls* is shared by all loops of the process."""
+        """Begin idle; `run` in a greenlet of its own. *stalls* is shared by all loops of the process.
+
+        *foresee* is shown commands while their records are being written: what it does must not show if they never are.
+        """
         self.engine = engine
         self._journal = journal
         self._clock = clock
         self._carry_out = carry_out
+        self._foresee = foresee
         self._monotonic = monotonic
         self._stalls = stalls or Stalls(monotonic)
         self._inputs: deque[Input] = deque()
@@ -202,6 +211,8 @@ class Owner:
                 self._telling = True
                 gevent.spawn_later(TELL_AFTER, self.tell)
 
+        if commands:
+            self._foresee(commands)
         self._journal.append(records, now, written)
 
     def tell(self) -> None:

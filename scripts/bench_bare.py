@@ -1,9 +1,9 @@
 """The floor of any queue outside the switch: a bare script that connects, originates, and bridges who answers.
 
 It keeps nothing, checks nothing, and reads of what it is sent only what it needs, with the same gevent. The next user in turn is
-rung for each caller; the caller is answered and hears music from its socket. With SETTLE it waits so many seconds before a bridge; without a
-USER everybody just waits.
-``python -m scripts.bench_bare ESL LISTEN PASSWORD [--settle=SECONDS] USER…``
+rung for each caller; the caller is answered and hears music from its socket. It bridges at the member's CHANNEL_ANSWER, or with ``--settled``
+at his CHANNEL_PARK, when his originate can no longer take him out of the bridge; without a USER everybody just waits.
+``python -m scripts.bench_bare ESL LISTEN PASSWORD [--settled] USER…``
 """
 
 from __future__ import annotations
@@ -33,15 +33,14 @@ MUSIC = (
 class Script:
     """Two sockets and a dictionary."""
 
-    def __init__(self, esl: int, password: str, users: list[str], settle: float) -> None:
+    def __init__(self, esl: int, password: str, users: list[str], bridge_at: str) -> None:
         """Log in to the event socket."""
         self._turns = itertools.cycle(users)
         self._rings = bool(users)
         self._callers: dict[bytes, bytes] = {}
-        self._settle = settle
         self._switch = socket.create_connection(("127.0.0.1", esl))
         self._switch.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._switch.sendall(f"auth {password}\n\nevent json CHANNEL_ANSWER\n\n".encode())
+        self._switch.sendall(f"auth {password}\n\nevent json {bridge_at}\n\n".encode())
         gevent.spawn(self._read)
 
     def call(self, caller: socket.socket, _address: object) -> None:
@@ -85,19 +84,14 @@ class Script:
                 pending = pending[whole:]
 
     def _bridge(self, caller: bytes, leg: bytes) -> None:
-        command = b"api uuid_bridge %b %b\n\n" % (caller, leg)
-        if self._settle:
-            gevent.spawn_later(self._settle, self._switch.sendall, command)
-        else:
-            self._switch.sendall(command)
+        self._switch.sendall(b"api uuid_bridge %b %b\n\n" % (caller, leg))
 
 
 def main() -> None:
     """Serve until killed."""
     options = [word for word in sys.argv[1:] if word.startswith("--")]
     esl, listen, password, *users = [word for word in sys.argv[1:] if not word.startswith("--")]
-    settle = float(options[0].partition("=")[2]) if options else 0.0
-    script = Script(int(esl), password, users, settle)
+    script = Script(int(esl), password, users, "CHANNEL_PARK" if "--settled" in options else "CHANNEL_ANSWER")
     server = StreamServer(("127.0.0.1", int(listen)), script.call, backlog=1024)
     server.start()
     print("ready", flush=True)

@@ -2,8 +2,8 @@
 
 fsqueue, mod_callcenter and a bare script that does nothing but connect, originate and bridge answer the same callers on the same
 switch in the same run, in turn. mod_callcenter looks for a free agent every 100 ms; the bare script is the floor of any queue
-outside the switch. It comes in two: one bridges at once, which on this switch loses one call in a thousand, and one waits before
-the bridge as long as fsqueue does. The limits are against the first.
+outside the switch. It comes in two: one bridges at the member's answer, which on this switch loses one call in a thousand, and one
+waits as fsqueue does, until the member's originate has ended. The limits are against the first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from xml.sax.saxutils import quoteattr
 
 import gevent
 
-from fsqueue.switch.talks import SETTLE_SECONDS
 from scripts.bench_figures import cpu_seconds, milliseconds, percentile, ratio, resident_bytes
 from scripts.bench_phones import Street, Times
 from scripts.bench_stage import end_script, start_script
@@ -39,7 +38,7 @@ WAITING = 100
 
 IDLE_SECONDS = 15.0
 
-EXTENSIONS = {"fsqueue": "7000", "bare": "8001", "bare, settling": "8002", "mod_callcenter": "8003"}
+EXTENSIONS = {"fsqueue": "7000", "bare": "8001", "bare, settled": "8002", "mod_callcenter": "8003"}
 WAITING_AT = {"fsqueue": "7001", "bare": "8011", "mod_callcenter": "8013", "music alone": "8014"}
 """The same with nobody who could answer."""
 
@@ -91,7 +90,7 @@ def _callcenter(users: tuple[str, ...]) -> str:
 
 
 def _site(ports: dict[str, int]) -> Site:
-    sockets = {EXTENSIONS["bare"]: "bare", EXTENSIONS["bare, settling"]: "bare, settling", WAITING_AT["bare"]: "mute"}
+    sockets = {EXTENSIONS["bare"]: "bare", EXTENSIONS["bare, settled"]: "bare, settled", WAITING_AT["bare"]: "mute"}
     public = "".join(
         _extension(number, ("socket", f"127.0.0.1:{ports[name]} async full")) for number, name in sockets.items()
     )
@@ -140,14 +139,14 @@ class Scene:
 @contextmanager
 def scene(program: Path) -> Iterator[Scene]:
     """Set everything up on a switch of its own, and take it down."""
-    ports = {name: _free_port() for name in ("bare", "bare, settling", "mute")}
+    ports = {name: _free_port() for name in ("bare", "bare, settled", "mute")}
     board = RealBoard(program, _site(ports))
     lab = Lab(board)
     scripts: list[subprocess.Popen[bytes]] = []
     try:
         lab.start(_config(), daemon=False)
         for name, port in ports.items():
-            options = [f"--settle={SETTLE_SECONDS}"] if name == "bare, settling" else []
+            options = ["--settled"] if name == "bare, settled" else []
             users = [] if name == "mute" else list(USERS)
             scripts.append(start_script("scripts.bench_bare", board.esl, port, board.password, [*options, *users]))
         yield Scene(board, lab, scripts)

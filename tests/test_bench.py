@@ -63,7 +63,7 @@ def test_the_switch_is_judged_by_the_limits_of_both_references() -> None:
         "fsqueue": times(0.010, 0.070),
         "mod_callcenter": times(0.040, 0.060),
         "bare": times(0.008, 0.060),
-        "bare, settling": times(0.008, 0.065),
+        "bare, settled": times(0.008, 0.065),
     }
     figures = bench_switch.limited(found)
     assert set(figures) == set(bench_switch.LIMITS)

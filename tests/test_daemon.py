@@ -21,7 +21,7 @@ from gevent.server import StreamServer
 from fsqueue.clock import Clock, continued
 from fsqueue.config import check_text
 from fsqueue.config.model import Configuration
-from fsqueue.daemon import Daemon, control_settings, lately, rings_first, split_address
+from fsqueue.daemon import Daemon, control_settings, lately, split_address
 from fsqueue.engine.messages import CallEnded, Checkpoint, Hold, Leg, Record, Ring, Withdraw
 from fsqueue.facts import dialplan_facts
 from fsqueue.simswitch.dialplan import Dialplan
@@ -29,6 +29,7 @@ from fsqueue.simswitch.people import CallerScript, PhoneScript, Reaction
 from fsqueue.simswitch.shell import Shell
 from fsqueue.simswitch.world import Config, World
 from fsqueue.switch.dialplan import render, render_entry
+from fsqueue.switch.order import rings_first
 
 SPEED = 10.0
 

@@ -58,6 +58,7 @@ class Stage:
     def __init__(self, paper: Paper | None = None, *, reached: bool = False) -> None:
         self.paper = paper or Paper()
         self.done: list[Command] = []
+        self.foreseen: list[Command] = []
         self.mono = 0.0
         self.answers: list[Callable[[], None]] = []
         self.reached = reached
@@ -72,6 +73,7 @@ class Stage:
             self.done.extend,
             stalls,
             monotonic=lambda: self.mono,
+            foresee=self.foreseen.extend,
         )
 
     def probe(self, answered: Callable[[], None]) -> bool:
@@ -104,6 +106,14 @@ def test_commands_follow_the_word_that_their_records_are_written() -> None:
         for then in stage.paper.waiting:
             then()
         assert stage.kinds() == ["Hold", "Ring"]
+
+
+def test_commands_are_foreseen_while_their_records_are_being_written() -> None:
+    stage = Stage(Paper(at_once=False))
+    with stage.running():
+        stage.put(Snapshot(switch="main", core="x"), arrived(1))
+        assert [type(command).__name__ for command in stage.foreseen] == ["Hold", "Ring"]
+        assert stage.done == []
 
 
 def test_inputs_are_taken_in_the_order_they_were_put() -> None:

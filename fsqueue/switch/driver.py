@@ -19,7 +19,7 @@ import gevent
 import msgspec
 from gevent.event import Event as Flag
 
-from fsqueue.engine.messages import Command, Input
+from fsqueue.engine.messages import Command, Input, Ring
 from fsqueue.esl import commands
 from fsqueue.esl.connection import Reply as EslReply
 from fsqueue.esl.errors import EslError
@@ -36,6 +36,7 @@ from fsqueue.switch.messages import (
     BgApi,
     CloseSession,
     Execute,
+    Foreseen,
     Item,
     LinkDown,
     LinkUp,
@@ -164,6 +165,13 @@ class SwitchDriver:
         """Take the engine's commands; from any greenlet."""
         for command in wanted:
             self._put(command)
+
+    def foresee(self, ring: Ring) -> None:
+        """Prepare for a command that is being written down; from any greenlet, also on behalf of an item that is being taken.
+
+        That one's own commands are out when the engine hears of it, so what is asked here need not wait behind the writing.
+        """
+        self._take(Foreseen(ring))
 
     def configure(self, facts: SwitchFacts) -> None:
         """Take a new configuration; calls go on, and the switch is asked for the new members' events."""

@@ -33,6 +33,7 @@ from fsqueue.switch.lease import Lease
 from fsqueue.switch.members import Members, authenticated
 from fsqueue.switch.messages import (
     CloseSession,
+    Foreseen,
     Item,
     LinkDown,
     LinkUp,
@@ -49,6 +50,9 @@ from fsqueue.switch.parked import Parked
 from fsqueue.switch.snapshots import Snapshots
 from fsqueue.switch.strays import Strays
 from fsqueue.switch.talks import Talks
+
+AHEAD_SECONDS = 0.01
+"""How long a caller's way into his hold may wait for a phone to be rung: some 1 ms, unless the switch is slow to answer."""
 
 REFER_SECONDS = 0.5
 """How long an arrival by transfer waits for the event that says whom it takes over (20 ms, measured)."""
@@ -82,6 +86,8 @@ class Core:
         self._deferred: dict[str, tuple[str, Event]] = {}
         """Arrivals by transfer, by the member's leg that may still tell whom they take over: session and event."""
         self._replaced: dict[str, str] = {}
+        self._behind: list[Hold] = []
+        """Holds that let their phones ring first."""
 
     @property
     def up(self) -> bool:
@@ -110,7 +116,8 @@ class Core:
             "codes": len(ctx.codes),
             "sessions": len(ctx.sessions),
             "talks": len(talks.by_offer) + len(talks.by_caller) + len(talks.by_leg),
-            "deferred": len(self._deferred) + len(self._replaced),
+            "deferred": len(self._deferred) + len(self._replaced) + len(self._behind),
+            "questions": self._offers.questions,
             "other calls": len(self._members.known()),
         }
 
@@ -133,11 +140,15 @@ class Core:
         return out
 
     def _dispatch(self, item: Item) -> None:
+        if self._behind and not isinstance(item, Reply | Hold | Ring | Foreseen):
+            self._hold_now()  # nothing else may come between the engine's commands
         match item:
             case Event():
                 self._event(item)
             case Reply(ref, text):
                 self._ctx.reply(ref, text)
+                if self._behind and not any(self._offers.looks_for(hold.call) for hold in self._behind):
+                    self._hold_now()
             case Tick():
                 self._ctx.run_due()
             case SocketArrived(session, event):
@@ -156,6 +167,8 @@ class Core:
     def _command(self, cmd: Item) -> None:
         """Carry out what the engine wants."""
         match cmd:
+            case Foreseen(ring):
+                self._offers.foresee(ring)
             case Ring():
                 self._offers.ring(cmd)
             case Withdraw():
@@ -164,10 +177,14 @@ class Core:
                     self._offers.withdraw(cmd)
             case Connect():
                 self._talks.connect(cmd)
-            case Hold() | Send() if cmd.leg.uuid not in self._ctx.callers:
+            case Send() if cmd.leg.uuid not in self._ctx.callers:
                 self._strays.fetch(cmd)
+            case Hold() if self._offers.looks_for(cmd.call):
+                # What a hold says takes the switch, and us, about a millisecond: a phone that only waits for its contact goes first.
+                self._behind.append(cmd)
+                self._ctx.after(AHEAD_SECONDS, self._hold_now)
             case Hold():
-                self._callers.hold(cmd)
+                self._hold(cmd)
             case Announce():
                 self._callers.announce(cmd)
             case Send():
@@ -178,6 +195,17 @@ class Core:
                 self._refuse(cmd)
             case Confirm():
                 self._codes.confirm(cmd)
+
+    def _hold_now(self) -> None:
+        behind, self._behind = self._behind, []
+        for hold in behind:
+            self._hold(hold)
+
+    def _hold(self, cmd: Hold) -> None:
+        if cmd.leg.uuid in self._ctx.callers:
+            self._callers.hold(cmd)
+        else:
+            self._strays.fetch(cmd)
 
     def _drop(self, cmd: Drop) -> None:
         if cmd.leg.uuid in self._ctx.codes:

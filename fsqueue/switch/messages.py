@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from fsqueue.engine.messages import Command as EngineCommand
-from fsqueue.engine.messages import Input
+from fsqueue.engine.messages import Input, Ring
 from fsqueue.esl.events import Event
 
 AnswerMode = Literal["answer", "pre_answer", "ring_ready"]
@@ -76,6 +76,12 @@ class Reply(msgspec.Struct, frozen=True):
     text: str
 
 
+class Foreseen(msgspec.Struct, frozen=True):
+    """An offer is decided and being written down: *ring* follows as a command, unless we die before."""
+
+    ring: Ring
+
+
 class SocketArrived(msgspec.Struct, frozen=True):
     """The dialplan handed a channel over; the event is its whole data."""
 
@@ -93,7 +99,7 @@ class Tick(msgspec.Struct, frozen=True):
     """Time has come to what ``deadline()`` named."""
 
 
-Item = EngineCommand | Event | Reply | SocketArrived | SocketClosed | LinkUp | LinkDown | NewFacts | Tick
+Item = EngineCommand | Foreseen | Event | Reply | SocketArrived | SocketClosed | LinkUp | LinkDown | NewFacts | Tick
 
 
 # --- out ----------------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from fsqueue.switch import dialling, quoting
 from fsqueue.switch.context import Context, Offer, PhoneLeg, Talk
 from fsqueue.switch.ids import job_uuid, leg_uuid
 from fsqueue.switch.outcomes import of_offer, of_phone
+from fsqueue.switch.whereabouts import Whereabouts
 
 SILENT_SECONDS = 5.0
 """A job without a sign of life for so long may be lost: we ask."""
@@ -42,15 +43,32 @@ class Offers:
         """*member_gone* is told of a leg that turned out to be gone, and returns the talk it was in."""
         self._ctx = ctx
         self._member_gone = member_gone
+        self._whereabouts = Whereabouts(ctx)
         self._ended: dict[str, bool] = {}
         """Offers that are over, and whether their end is still to be told: a bridge that failed has spoken for them so far."""
 
     # -- ringing
 
+    def foresee(self, ring: Ring) -> None:
+        """Ask what *ring* will need, which is being written down."""
+        if ring.offer not in self._ctx.offers and ring.offer not in self._ended:
+            self._whereabouts.foresee(ring)
+
+    @property
+    def questions(self) -> int:
+        """How many members are being looked for, or have been for a Ring that is to follow."""
+        return len(self._whereabouts)
+
+    def looks_for(self, call: str) -> bool:
+        """Whether an offer of *call* is to ring as soon as it is known where."""
+        offers = self._ctx.offers
+        return any(name in offers and offers[name].call == call for name in self._whereabouts.awaited())
+
     def ring(self, cmd: Ring) -> None:
         """Ring a member's phones or a number."""
         ctx = self._ctx
         if cmd.offer in ctx.offers or cmd.offer in self._ended:
+            self._whereabouts.forget(cmd.offer)
             return
         offer = Offer(cmd.offer, cmd.call, cmd.member, cmd)
         ctx.offers[offer.id] = offer
@@ -63,10 +81,7 @@ class Offers:
             elif phone is None:
                 self._none(offer, "no such member")
             elif phone.dial.startswith("user/"):
-                # user/… with an origination_uuid rings the first contact only, and fails if that one is dead. To ring where he
-                # was heard last would save 1 to 3 ms, but the answer is proof too that the switch hears us now: without it
-                # phones rang on behalf of callers who had gone while the link stalled (seen in 4 of 6 runs of chaos).
-                ctx.api(f"sofia_contact */{quoting.user(phone.user)}", partial(self._contacts, offer))
+                self._whereabouts.find(offer.id, phone.user, partial(self._contacts, offer))
             else:
                 self._dial(offer, (quoting.dial_string(phone.dial),))
         except quoting.Unquotable as fault:
@@ -333,6 +348,7 @@ class Offers:
 
     def link_down(self) -> None:
         """Offers whose contacts were being asked for never rang."""
+        self._whereabouts.link_down()
         for offer in [offer for offer in self._ctx.offers.values() if not offer.phones]:
             self._end(offer, "withdrawn" if offer.withdrawn else "failed", "no link to the switch")
 

@@ -12,7 +12,7 @@ from functools import partial
 from fsqueue.config.model import Configuration
 from fsqueue.config.plan import to_plan
 from fsqueue.engine.engine import Engine
-from fsqueue.engine.messages import CaughtUp, Command, Configure, Input, Stalled, Wake
+from fsqueue.engine.messages import CaughtUp, Command, Configure, Input, Ring, Stalled, Wake
 from fsqueue.esl import commands
 from fsqueue.esl.events import Event, channel_data
 from fsqueue.esl.framing import Frame
@@ -24,7 +24,19 @@ from fsqueue.switch import handover
 from fsqueue.switch.codes import REFUSED_TONE, is_code, told
 from fsqueue.switch.ids import CallIds
 from fsqueue.switch.legs import Core
-from fsqueue.switch.messages import Api, BgApi, CloseSession, Execute, Item, Reply, SocketArrived, SocketClosed, Tick
+from fsqueue.switch.messages import (
+    Api,
+    BgApi,
+    CloseSession,
+    Execute,
+    Foreseen,
+    Item,
+    Reply,
+    SocketArrived,
+    SocketClosed,
+    Tick,
+)
+from fsqueue.switch.order import rings_first
 from fsqueue.switch.ways import has_left, on_socket
 from fsqueue.virtual.disk import Disk
 from fsqueue.virtual.link import VirtualLink
@@ -204,6 +216,9 @@ class VirtualDaemon:
             return
         if not step.records and not step.commands:
             return
+        for command in step.commands:
+            if isinstance(command, Ring):
+                self._give(Foreseen(command))
         self.disk.append(step.records, now, partial(self._carry_out, step.commands))
         self._since_checkpoint += len(step.records)
         if self._since_checkpoint >= CHECKPOINT_EVERY:
@@ -212,7 +227,7 @@ class VirtualDaemon:
 
     def _carry_out(self, wanted: tuple[Command, ...]) -> None:
         def do() -> None:
-            for command in wanted:
+            for command in rings_first(wanted):
                 self._give(command)
 
         self._hear(do)

@@ -10,7 +10,8 @@ import pytest
 from fsqueue.engine.messages import Answered, Caller, OfferEnded, Reach, Ringing, Withdraw
 from fsqueue.switch import dialling
 from fsqueue.switch.ids import job_uuid, leg_uuid
-from fsqueue.switch.messages import Api, BgApi, Phone, Reply, SwitchFacts
+from fsqueue.switch.messages import Api, BgApi, Foreseen, LinkDown, LinkUp, Phone, Reply, SwitchFacts
+from fsqueue.switch.whereabouts import FRESH_SECONDS
 from tests.switch.bench import FACTS, Bench
 
 U = leg_uuid("pbx", "c1.1", 0)
@@ -241,6 +242,84 @@ def test_withdrawn_while_the_contacts_are_asked_for_nothing_rings() -> None:
     (asked,) = [c for c in b.out if isinstance(c, Api)]
     assert b.give(Reply(asked.ref, b.contacts["1001@lab"])) == [OfferEnded("c1.1", "withdrawn", "")]
     assert not b.texts("originate")
+
+
+def test_where_to_ring_is_asked_while_the_offer_is_written_down_and_not_again() -> None:
+    b = Bench()
+    b.give(Foreseen(b.ring()))
+    assert b.texts("sofia_contact") == ["sofia_contact */1001@lab"]
+    assert not b.texts("originate")
+    b.give(b.ring())
+    assert len(b.texts("originate")) == len(b.texts("sofia_contact")) == 1
+    assert b.core.sizes()["questions"] == 0
+
+
+def test_a_ring_waits_for_the_answer_to_what_was_asked_ahead() -> None:
+    b = Bench()
+    b.mute = True
+    b.give(Foreseen(b.ring()), b.ring())
+    assert not b.texts("originate")
+    (asked,) = [c for c in b.out if isinstance(c, Api)]
+    b.give(Reply(asked.ref, b.contacts["1001@lab"]))
+    assert len(b.texts("originate")) == 1
+
+
+def test_an_answer_from_before_we_were_held_up_is_not_rung_by() -> None:
+    b = Bench()
+    b.give(Foreseen(b.ring()))
+    b.now += FRESH_SECONDS + 0.1
+    b.contacts["1001@lab"] = "sofia/internal/sip:1001@127.0.0.1:7999"
+    b.give(b.ring())
+    assert len(b.texts("sofia_contact")) == 2
+    (text,) = b.texts("originate")
+    assert "7999" in text
+
+
+def test_an_answer_from_before_the_link_dropped_is_not_rung_by() -> None:
+    b = Bench()
+    b.give(Foreseen(b.ring()), LinkDown(), LinkUp("core-1"))
+    b.clear()
+    b.give(b.ring())
+    assert b.texts("sofia_contact") == ["sofia_contact */1001@lab"]
+    assert len(b.texts("originate")) == 1
+
+
+def test_what_needs_no_asking_is_not_asked_ahead() -> None:
+    b = Bench()
+    b.give(Foreseen(b.ring(member="desk")), Foreseen(b.ring("c1.2", member="", number="600100")))
+    b.give(Foreseen(b.ring("c1.3", member="nobody")))
+    assert b.texts() == []
+    assert b.core.sizes()["questions"] == 0
+
+
+def test_a_caller_is_held_once_his_phone_is_rung() -> None:
+    b = Bench()
+    b.arrive()
+    b.mute = True
+    b.give(b.ring(), b.hold())
+    assert b.said() == []
+    (asked,) = [c for c in b.out if isinstance(c, Api) and c.text.startswith("sofia_contact")]
+    b.give(Reply(asked.ref, b.contacts["1001@lab"]))
+    assert b.said()
+    order = [type(c).__name__ for c in b.out]
+    assert order.index("BgApi") < order.index("Execute")
+
+
+def test_a_caller_is_held_soon_where_the_switch_does_not_say_where_to_ring() -> None:
+    b = Bench()
+    b.arrive()
+    b.mute = True
+    b.give(b.ring(), b.hold())
+    b.wait(0.01)
+    assert b.said()
+
+
+def test_nothing_comes_between_a_hold_and_what_the_rules_say_next() -> None:
+    b = Bench()
+    b.arrive()
+    b.mute = True
+    b.give(b.ring(), b.hold(), Withdraw("c1.1", "caller_gone"))
+    assert b.said()
 
 
 def test_a_withdrawal_given_twice_ends_the_offer_once() -> None:
