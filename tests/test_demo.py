@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from random import Random
 
 import gevent
 import pytest
-from click.testing import CliRunner
-from fsqueue_cli.main import cli
 
 from fsqueue.control.client import Client
 from fsqueue.control.protocol import DutyOrder, MemberDone, Status
 from fsqueue.demo import SCRIPTED, Demo, Settings, caller_scripts, phone_scripts, sample, with_phones
+from tests.beside import Done
+from tests.chaos.process_run import broken_program
+from tests.contract.lab import FSQUEUE
 
 
 def test_every_scripted_reason_has_its_callers_in_the_smallest_run() -> None:
@@ -44,17 +44,19 @@ def test_there_are_as_many_members_as_asked_for_all_in_a_group(phones: int) -> N
     assert len(phone_scripts(configuration, [], Random(1))) == phones
 
 
-def play(speed: int, *arguments: str) -> tuple[int, dict[str, object]]:
-    result = CliRunner().invoke(cli, ["demo", "--json", "--speed", str(speed), *arguments])
-    assert result.stdout, result.output
-    return result.exit_code, json.loads(result.stdout)
+def demo(*arguments: str, way: str = "") -> tuple[str, ...]:
+    """Return what runs a demo, with rules that are broken in a way or as they are."""
+    program = broken_program(way) if way else FSQUEUE
+    return (*program[1:], "demo", "--json", *arguments)
 
 
-def test_a_run_counts_every_caller_once_and_nothing_is_violated() -> None:
-    # Not faster: the dialplan's six seconds for a mute daemon shrink with it, and a busy machine may need a tenth of one.
-    code, summary = play(20, "--calls", "30")
+# Not faster: the dialplan's six seconds for a mute daemon shrink with it, and a busy machine may need a tenth of one.
+@pytest.mark.beside(*demo("--speed", "10", "--calls", "30"), seconds=70)
+def test_a_run_counts_every_caller_once_and_nothing_is_violated(beside: Done) -> None:
+    assert beside.out, beside.err
+    summary = json.loads(beside.out)
     assert summary["violations"] == []
-    assert code == 0
+    assert beside.code == 0
     assert summary["calls"] == 30
     answered, missed = summary["answered"], summary["missed"]
     assert isinstance(answered, int)
@@ -65,15 +67,30 @@ def test_a_run_counts_every_caller_once_and_nothing_is_violated() -> None:
     assert isinstance(reasons, dict)
     assert set(SCRIPTED) <= set(reasons)
     assert sum(reasons.values()) == 30
-    assert summary["tolerance_seconds"] == pytest.approx(0.3 * 20)
+    assert summary["tolerance_seconds"] == pytest.approx(0.3 * 10)
 
 
-@pytest.mark.parametrize("way", ["ring-busy", "drop-caller", "connect-two"])
-def test_a_broken_engine_is_found_by_what_callers_and_phones_see(way: str, broken: Callable[[str], None]) -> None:
-    broken(way)
-    code, summary = play(40, "--calls", "20")
-    assert summary["violations"]
-    assert code == 1
+FOUND = {
+    "ring-busy": "two calls on one phone",
+    "drop-caller": "script",
+    "connect-two": "nobody on the line",
+}
+"""Engines that are broken on purpose, and what is seen of it."""
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(
+            kind, marks=pytest.mark.beside(*demo("--speed", "20", "--calls", "20", way=way), seconds=35), id=way
+        )
+        for way, kind in FOUND.items()
+    ],
+)
+def test_a_broken_engine_is_found_by_what_callers_and_phones_see(kind: str, beside: Done) -> None:
+    assert beside.out, beside.err
+    assert kind in {one["kind"] for one in json.loads(beside.out)["violations"]}
+    assert beside.code == 1
 
 
 def test_a_demo_can_be_looked_at_and_told_as_any_daemon_and_leaves_nothing_behind() -> None:

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
+import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.beside import Done
 
 
-def test_each_rule_broken_on_purpose_fails_its_own_tests_and_no_others() -> None:
-    done = subprocess.run(
-        [sys.executable, "scripts/rules.py", "--check"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+@pytest.mark.beside("scripts/rules.py", "--check", seconds=40)
+def test_each_rule_broken_on_purpose_fails_its_own_tests_and_no_others(beside: Done) -> None:
+    assert beside.code == 0, beside.out + beside.err

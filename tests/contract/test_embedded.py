@@ -1,12 +1,10 @@
-"""The contract on the embedded switch: every scenario, each in a process of its own, several at a time."""
+"""The contract on the embedded switch: every scenario, each in a process of its own, several at a time beside the other tests."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,13 +14,8 @@ import tests.contract.scenarios_people
 import tests.contract.scenarios_restarts
 import tests.contract.scenarios_steps
 import tests.contract.scenarios_ways
-from tests.contract.lab import Way
+from tests.beside import ROOT, Done
 from tests.contract.scenarios import SCENARIOS
-
-AT_ONCE = 4
-"""Scenarios that run at a time; they wait for most of their seconds."""
-
-ROOT = Path(__file__).parent.parent.parent
 
 EMBEDDED = [scenario.name for scenario in SCENARIOS if not scenario.real_only]
 
@@ -46,31 +39,23 @@ PARKED = (
 """The scenarios in which the other way into the queue could make a difference; scripts/contract --way park runs all."""
 
 
-def play(name: str, way: Way) -> str:
-    """Run one scenario by one way in and return why it failed; empty when it passed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.contract", "--only", name, "--way", way, "--json"],
-        capture_output=True, text=True, cwd=ROOT, timeout=120, check=False,
-    )  # fmt: skip
-    if not done.stdout:
-        return done.stderr
-    (result,) = json.loads(done.stdout)["scenarios"]
-    return "" if result["outcome"] == "passed" and done.returncode == 0 else str(result["why"])
+PLAYED = [*((name, "socket") for name in EMBEDDED), *((name, "park") for name in PARKED)]
 
 
-PLAYED: list[tuple[str, Way]] = [*((name, "socket") for name in EMBEDDED), *((name, "park") for name in PARKED)]  # type: ignore[misc]
+def command(name: str, way: str) -> tuple[str, ...]:
+    """Return what plays a scenario by one way in."""
+    return ("-m", "tests.contract", "--only", name, "--way", way, "--json")
 
 
-@pytest.fixture(scope="module")
-def played() -> Iterator[dict[tuple[str, Way], Future[str]]]:
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield {(name, way): pool.submit(play, name, way) for name, way in PLAYED}
-
-
-@pytest.mark.parametrize(("name", "way"), PLAYED)
-def test_scenario(name: str, way: Way, played: dict[tuple[str, Way], Future[str]]) -> None:
-    why = played[name, way].result()
-    assert not why, why
+@pytest.mark.parametrize(
+    (),
+    [pytest.param(marks=pytest.mark.beside(*command(*played)), id="-".join(played)) for played in PLAYED],
+)
+def test_scenario(beside: Done) -> None:
+    assert beside.out, beside.err
+    (result,) = json.loads(beside.out)["scenarios"]
+    assert result["outcome"] == "passed", result["why"]
+    assert beside.code == 0, beside.err
 
 
 def test_the_scenarios_that_run_by_both_ways_are_there() -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
+
+import pytest
 
 from fsqueue.config.check import check_text
 from fsqueue.engine.messages import CallOpened
 from fsqueue.simswitch.people import CallerScript, PhoneScript, Reaction
 from fsqueue.switch.quoting import MAX_NAME
 from fsqueue.virtual.site import Site
+from tests.beside import Done
 from tests.contract.freeswitch import DOMAIN
 from tests.hostile.run import CONFIG
 from tests.hostile.texts import names, numbers
@@ -19,13 +19,10 @@ from tests.hostile.texts import names, numbers
 HEAD = '[switches.main]\nhost = "127.0.0.1"\npassword = "x"\n'
 
 
-def test_over_sockets_nothing_that_a_caller_says_is_anything_but_text() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.hostile", "--callers", "24", "--seed", "3"],
-        capture_output=True, text=True, cwd=Path(__file__).parent.parent.parent, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    report = json.loads(done.stdout)
+@pytest.mark.beside("-m", "tests.hostile", "--callers", "24", "--seed", "3")
+def test_over_sockets_nothing_that_a_caller_says_is_anything_but_text(beside: Done) -> None:
+    assert beside.code == 0, beside.out + beside.err
+    report = json.loads(beside.out)
     assert (report["reached"], report["unchanged"], report["broken"]) == (24, 24, [])
     assert report["outputs"] > 10
 
