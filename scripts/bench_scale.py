@@ -33,6 +33,9 @@ IDLE_SECONDS = 35.0
 AT_ONCE = 200
 REPEATS = 5
 
+QUIET_SECONDS = 5.0
+"""Seconds after which a daemon has done what a start, or callers who have come, give it to do."""
+
 FLAT = 1.5
 """Times what a caller costs in a line a quarter as long."""
 
@@ -92,7 +95,7 @@ extension = "7000"
 members = ["nobody"]
 """
     with stage(1, config) as one:
-        gevent.sleep(2.0)
+        gevent.sleep(QUIET_SECONDS)
         alone = _cpu_percent(one, seconds)
         sizes = {0: resident_bytes(one.pid)}
         for size in (callers // 4, callers):
@@ -124,7 +127,7 @@ def _come(one: Stage, first: int, last: int) -> None:
     for n in range(first, last):
         one.lab.board.caller(CallerScript(number=f"600{n:06}", name=f"Caller {n}", to="7000"))
         gevent.sleep(0.015)
-    gevent.sleep(5.0)
+    gevent.sleep(QUIET_SECONDS)
 
 
 def _cpu_percent(one: Stage, seconds: float) -> float:

@@ -48,6 +48,7 @@ def test_call_serves_every_caller_whoever_answers(monkeypatch: pytest.MonkeyPatc
 def test_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_stage, "WARM_CALLS", 2)
     monkeypatch.setattr(bench_scale, "REPEATS", 1)
+    monkeypatch.setattr(bench_scale, "QUIET_SECONDS", 0.1)
     result = bench_scale.run(rates=(10,), try_seconds=0.3, seconds=0.3, callers=8, idle=0.2, members=3)
     figures = check("scale", result)
     assert figures["calls a second, held"]["unserved"] == 0

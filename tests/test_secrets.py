@@ -57,9 +57,10 @@ def fsqueue(folder: Path, *line: str) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.fixture(params=["text", "json"])
-def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+@pytest.fixture(params=["text", "json"], scope="module")
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A daemon whose switch is not there, as a process of its own with the usual umask."""
+    tmp_path = tmp_path_factory.mktemp("running")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -117,6 +118,7 @@ def test_no_password_is_told_by_anything_that_talks(running: Path) -> None:
     (running / "f.toml").write_text(text.replace(f'"{SECRET}"', f'"{SECRET}'))  # no TOML any more
     assert SECRET not in fsqueue(running, "config", "check")
     assert SECRET not in fsqueue(running, "config", "reload")
+    (running / "f.toml").write_text(text)
 
 
 def test_no_password_is_in_the_process_list(running: Path) -> None:
