@@ -77,6 +77,11 @@ class Phone:
         gevent.spawn(leg.call)
         return leg
 
+    def answer(self) -> None:
+        """Answer what rings, and stay in the talk."""
+        leg = next(leg for leg in self.legs if not leg.answered.is_set() and not leg.over.is_set())
+        self._react(leg, Reaction())
+
     def close(self) -> None:
         """Vanish, without a word to the switch."""
         for contact in self.contacts:

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
+
+import gevent
 
 from fsqueue.simswitch.people import Reaction, Sighting
 from tests.contract.freeswitch import DOMAIN
@@ -17,6 +21,7 @@ from tests.contract.scenarios import (
     ANNA,
     BUSY,
     JAN,
+    LONG_RINGS,
     OLA,
     SALES,
     SILENT,
@@ -24,6 +29,7 @@ from tests.contract.scenarios import (
     at,
     check,
     config,
+    in_time,
     phone,
     scenario,
 )
@@ -67,12 +73,13 @@ def told(lab: Lab, caller: str, code: int) -> None:
 @scenario("Who finds a full group is told busy and never answered (S1, full)")
 def full_is_busy(lab: Lab) -> None:
     lab.start(config("max_waiting = 1"), phone(ANNA, SILENT), phone(JAN, SILENT))
-    first = lab.call(SALES, number="600100201", patience=5.0)
+    first = lab.call(SALES, number="600100201")
     lab.saw(first, "music")
     second = lab.call(SALES, number="600100202")
     lab.saw(second, "gone", 4.0, detail="USER_BUSY by the switch")
     told(lab, second, 486)
     check(not lab.sightings(second, "answered"), "he was answered before he was refused")
+    lab.board.hang_up(first)
     lab.saw(first, "gone", detail="by himself")
     check(reasons(lab, 2) == ["full", "abandoned"], str(reasons(lab, 2)))
 
@@ -93,12 +100,14 @@ def nobody_there_is_unavailable(lab: Lab) -> None:
 @scenario("A phone rings for the configured window, to within 0.2 s as the phone sees it (D1)")
 def window_as_the_phone_sees_it(lab: Lab) -> None:
     lab.start(config(), phone(ANNA, SILENT), phone(JAN, SILENT))
-    caller = lab.call(SALES, patience=9.5)
+    caller = lab.call(SALES)
     seconds = []
     for user in (ANNA, JAN):
         rang = lab.saw(at(user), "ringing", 8.0)
         seconds.append(lab.saw(at(user), "cancelled", 8.0).t - rang.t)
-    check(all(abs(one - WINDOW) <= 0.2 for one in seconds), f"{caller}'s windows lasted {seconds}, not {WINDOW}")
+    words = f"{caller}'s windows lasted {seconds}, not {WINDOW}"
+    in_time(lab, all(abs(one - WINDOW) <= 0.2 for one in seconds), words)
+    lab.board.hang_up(caller)
     lab.ended()
 
 
@@ -108,7 +117,7 @@ def redirect_is_never_followed(lab: Lab) -> None:
     caller = lab.call(SALES)
     refused = lab.saw(at(ANNA), "refused", detail="302")
     rang = lab.saw(at(JAN), "ringing")
-    check(rang.t - refused.t < 1.0, f"{rang.t - refused.t:.1f} s from one phone to the next")
+    in_time(lab, rang.t - refused.t < 1.0, f"{rang.t - refused.t:.1f} s from one phone to the next")
     lab.saw(caller, "connected", peer=at(JAN))
     check(lab.ended()["member"] == "jan", "Jan has the call")
 
@@ -119,7 +128,7 @@ def busy_at_once(lab: Lab) -> None:
     caller = lab.call(SALES)
     dialled = lab.saw(caller, "dialled")
     rang = lab.saw(at(JAN), "ringing")
-    check(rang.t - dialled.t < 1.5, f"the next phone rang {rang.t - dialled.t:.1f} s after the caller dialled")
+    in_time(lab, rang.t - dialled.t < 1.5, f"the next phone rang {rang.t - dialled.t:.1f} s after the caller dialled")
     lab.saw(caller, "connected", peer=at(JAN))
     lab.ended()
 
@@ -173,15 +182,26 @@ def evenly_across_a_restart(lab: Lab) -> None:
 
 @scenario("To all: a phone that registers during the ring joins it for what is left (D4)")
 def a_joiner_rings_for_what_is_left(lab: Lab) -> None:
-    lab.start(config('distribution = "to-all"'), phone(ANNA, SILENT), phone(JAN, SILENT, registered=False))
-    lab.call(SALES, patience=7.0)
-    began = lab.saw(at(ANNA), "ringing")
+    text = config('distribution = "to-all"').replace("rings = 2", "rings = 4")
+    lab.start(text, phone(ANNA, SILENT), phone(JAN, SILENT, registered=False))
+    caller = lab.call(SALES)
+    lab.saw(at(ANNA), "ringing")
+    gevent.sleep(LATER)
+    registers = time.time()
     lab.board.register(JAN, present=True)
     joined = lab.saw(at(JAN), "ringing", 2.0)
     over, his = lab.saw(at(ANNA), "cancelled"), lab.saw(at(JAN), "cancelled")
-    check(joined.t - began.t < 2.0, f"joined after {joined.t - began.t:.1f} s")
-    check(abs(his.t - over.t) < 0.3, f"the joiner's phone stopped {his.t - over.t:+.1f} s after the first")
+    check(joined.t < over.t, "his phone rang only after the first one's window")
+    in_time(lab, joined.t - registers < 2.0, f"joined after {joined.t - registers:.1f} s")
+    # A window of his own would end as much later as he has come later.
+    check(abs(his.t - over.t) < LATER / 2, f"the joiner's phone stopped {his.t - over.t:+.1f} s after the first")
+    in_time(lab, abs(his.t - over.t) < 0.3, f"the joiner's phone stopped {his.t - over.t:+.1f} s after the first")
+    lab.board.hang_up(caller)
     lab.ended()
+
+
+LATER = 2.5
+"""Seconds after the first phone at which a second one registers, in a window of eight."""
 
 
 # --- codes
@@ -215,34 +235,36 @@ def dial_code(lab: Lab, code: str, times: int = 1) -> None:
 @scenario("The pickup code with a colleague's extension takes the call that rings at that one (P1)")
 def pickup_of_one_colleague(lab: Lab) -> None:
     lab.start(
-        config(support='action = "wait"').replace('members = ["anna", "jan"]', 'members = ["anna", "jan", "ola"]'),
+        LONG_RINGS.replace('members = ["anna", "jan"]', 'members = ["anna", "jan", "ola"]'),
         phone(ANNA, SILENT),
         phone(JAN, SILENT, registered=False),
         phone(OLA, SILENT),
     )
-    first = lab.call(SALES, number="600100201", patience=9.0)
+    first = lab.call(SALES, number="600100201")
     lab.saw(at(ANNA), "ringing", peer=first)
-    second = lab.call(SALES, number="600100202", patience=9.0)
+    second = lab.call(SALES, number="600100202")
     lab.saw(at(OLA), "ringing", peer=second)
     colleague = lab.call(f"*8{OLA}", number=JAN, name="Jan", user=at(JAN), talk=3.0)
     lab.saw(colleague, "connected", peer=second)
     lab.saw(at(OLA), "cancelled", detail="completed elsewhere")
-    lab.saw(first, "gone")
     lab.saw(second, "gone")
+    lab.board.hang_up(first)
     reasons(lab, 2)
 
 
 @scenario("A pickup where the group doesn't allow it hears a tone and is hung up; the phone rings on (P1)")
 def pickup_refused(lab: Lab) -> None:
     # Another group allows it, or the code would not be in the dialplan at all.
-    elsewhere = config().replace("pickup = true", "").replace('members = ["ola"]', 'members = ["ola"]\npickup = true')
+    elsewhere = LONG_RINGS.replace("pickup = true", "").replace('members = ["ola"]', 'members = ["ola"]\npickup = true')
     lab.start(elsewhere, phone(ANNA, SILENT), phone(JAN, registered=False))
-    caller = lab.call(SALES, patience=3.5)
+    caller = lab.call(SALES)
     lab.saw(at(ANNA), "ringing")
     colleague = lab.call("*8", number=JAN, name="Jan", user=at(JAN))
     lab.saw(colleague, "answered", 3.0)
     lab.saw(colleague, "gone", 8.0, detail="NORMAL_CLEARING by the switch")
     check(not lab.sightings(colleague, "connected"), "he got the call")
+    check(not lab.sightings(at(ANNA), "cancelled"), "the phone rings on")
+    lab.board.hang_up(caller)
     lab.saw(caller, "gone", detail="by himself")
     check(lab.ended()["reason"] == "abandoned", "abandoned")
 
@@ -256,7 +278,8 @@ def _forward(more: str, timeout: int = 8) -> str:
 
 @scenario("A forward that asks for a key connects only who presses it (S2)")
 def forward_accepted_by_key(lab: Lab) -> None:
-    accepts = Reaction(after=0.5, talk=3.0, keys=((1.3, "1"),))
+    # He presses it again, as people do: on a busy machine the question may come later than his first key.
+    accepts = Reaction(after=0.5, talk=3.0, keys=((1.3, "1"), (3.0, "1"), (5.0, "1")))
     away = phone(ANNA, registered=False), phone(JAN, registered=False)
     lab.start(config(step=_forward('key = "1"')), *away, phone(OLA, accepts))
     caller = lab.call(SALES)
@@ -321,13 +344,15 @@ def prefix_before_the_name(lab: Lab) -> None:
 @scenario("Who dialled a number hears its music, who came by the group's extension the common one (N1, N3)")
 def music_of_the_number(lab: Lab) -> None:
     lab.start(config(support='action = "wait"'), phone(OLA, SILENT))
-    outside = lab.call(SUPPORT, number="600100201", patience=3.0)
+    outside = lab.call(SUPPORT, number="600100201")
     lab.saw(outside, "music")
     lab.until(lambda: heard_on_hold(lab) == ["local_stream://jazz"], 2.0, "the number's music plays")
+    lab.board.hang_up(outside)
     lab.saw(outside, "gone")
-    inside = lab.call("7002", number=JAN, name="Jan", user=at(JAN), patience=3.0)
+    inside = lab.call("7002", number=JAN, name="Jan", user=at(JAN))
     lab.saw(inside, "music")
     lab.until(lambda: heard_on_hold(lab) == ["local_stream://default"], 2.0, "the common music plays")
+    lab.board.hang_up(inside)
     lab.saw(inside, "gone")
     check(reasons(lab, 2) == ["abandoned", "abandoned"], str(reasons(lab, 2)))
 
@@ -338,17 +363,28 @@ def music_of_the_number(lab: Lab) -> None:
 @scenario("A later caller of higher priority is rung for before earlier ones (L1)")
 def a_later_important_caller_first(lab: Lab) -> None:
     important = '[numbers."+48221000003"]\ngroup = "sales"\npriority = 10'
-    busy_for_a_while = Reaction(after=0.5, talk=4.0)
-    lab.start(config(more=important), phone(ANNA, busy_for_a_while), phone(JAN, registered=False))
-    talking = lab.call(SALES, number="600100201")
-    lab.saw(talking, "connected", peer=at(ANNA))
-    ordinary = lab.call(SALES, number="600100202")
-    lab.saw(ordinary, "music")
-    urgent = lab.call("+48221000003", number="600100203")
+    ordinary, urgent = _while_anna_talks(lab, config(more=important), lambda: lab.call("+48221000003", number=URGENT))
     first, second = lab.saw(urgent, "connected", 12.0), lab.saw(ordinary, "connected", 20.0)
     check(first.t < second.t, "the ordinary caller was connected first")
     lab.saw(ordinary, "gone", 12.0)
     reasons(lab, 3)
+
+
+URGENT = "600100203"
+
+
+def _while_anna_talks(lab: Lab, text: str, important: Callable[[], str]) -> tuple[str, str]:
+    """Let an ordinary caller wait for Anna, and an important one after him, before her talk ends; return the two."""
+    later = Reaction(after=0.5, talk=4.0)
+    lab.start(text, phone(ANNA, Reaction(after=0.5), later, later), phone(JAN, registered=False))
+    talking = lab.call(SALES, number="600100201")
+    lab.saw(talking, "connected", peer=at(ANNA))
+    ordinary = lab.call(SALES, number="600100202")
+    lab.saw(ordinary, "music")
+    urgent = important()
+    lab.saw(urgent, "music")
+    lab.board.hang_up(talking)
+    return ordinary, urgent
 
 
 @scenario("After a talk a member is left alone for his wrap-up (M2)")
@@ -359,7 +395,9 @@ def wrap_up(lab: Lab) -> None:
     second = lab.call(SALES, number="600100202")
     ended = lab.saw(at(ANNA), "ended")
     rang = lab.saw(at(ANNA), "ringing", peer=second)
-    check(2.8 < rang.t - ended.t < 3.8, f"rung {rang.t - ended.t:.1f} s after his talk, where wrap-up is 3")
+    words = f"rung {rang.t - ended.t:.1f} s after his talk, where wrap-up is 3"
+    check(rang.t - ended.t > 2.8, words)
+    in_time(lab, rang.t - ended.t < 3.8, words)
     lab.saw(second, "gone")
     reasons(lab, 2)
 
@@ -367,11 +405,17 @@ def wrap_up(lab: Lab) -> None:
 @scenario("A member in another call of his own is not rung (M1)")
 def a_member_in_another_call_is_not_rung(lab: Lab) -> None:
     lab.start(config(), phone(ANNA, TALKS), phone(JAN, TALKS), phone(OLA, Reaction(after=0.2)))
-    private = lab.call("7002", number=ANNA, name="Anna", user=at(ANNA), patience=9.0, talk=6.0)
+    private = lab.call(
+        "7002",
+        number=ANNA,
+        name="Anna",
+        user=at(ANNA),
+    )
     lab.saw(private, "connected", peer=at(OLA))
     caller = lab.call(SALES)
     lab.saw(caller, "connected", peer=at(JAN))
     check(not lab.sightings(at(ANNA), "ringing"), "Anna was rung in her own call")
+    lab.board.hang_up(private)
     lab.saw(caller, "gone")
     reasons(lab, 2)
 
@@ -400,12 +444,8 @@ def _answered_only_by_a_member(lab: Lab, how: str) -> None:
 
 @scenario("A call that its site calls important is rung for before earlier ones (L1)")
 def importance_from_the_dialplan(lab: Lab) -> None:
-    lab.start(config(), phone(ANNA, Reaction(after=0.5, talk=4.0)), phone(JAN, registered=False))
-    talking = lab.call(SALES, number="600100201")
-    lab.saw(talking, "connected", peer=at(ANNA))
-    ordinary = lab.call(SALES, number="600100202")
-    lab.saw(ordinary, "music")
-    urgent = lab.call(SALES, number="600100203", variables={"fsqueue_priority": "10"})
+    marked = {"fsqueue_priority": "10"}
+    ordinary, urgent = _while_anna_talks(lab, config(), lambda: lab.call(SALES, number=URGENT, variables=marked))
     first, second = lab.saw(urgent, "connected", 12.0), lab.saw(ordinary, "connected", 20.0)
     check(first.t < second.t, "the ordinary caller was connected first")
     lab.saw(ordinary, "gone", 12.0)
@@ -417,12 +457,12 @@ def to_all_rings_for_one_caller_at_a_time(lab: Lab) -> None:
     lab.start(config('distribution = "to-all"'), phone(ANNA, Reaction(after=2.0, talk=4.0)), phone(JAN, SILENT))
     first = lab.call(SALES, number="600100201")
     lab.saw(at(JAN), "ringing", peer=first)
-    second = lab.call(SALES, number="600100202", patience=5.0)
-    connected = lab.saw(first, "connected", peer=at(ANNA))
+    second = lab.call(SALES, number="600100202")
+    answered = lab.saw(at(ANNA), "answered")
+    lab.saw(first, "connected", peer=at(ANNA))
     rang = lab.saw(at(JAN), "ringing", peer=second)
-    check(
-        rang.t >= connected.t - 0.2, f"rang for the second {connected.t - rang.t:.1f} s before the first was answered"
-    )
+    check(rang.t >= answered.t, f"rang for the second {answered.t - rang.t:.1f} s before the first was answered")
+    lab.board.hang_up(second)
     lab.saw(second, "gone", 12.0)
     lab.saw(first, "gone", 12.0)
     reasons(lab, 2)
@@ -438,7 +478,9 @@ def waited_long_enough(lab: Lab) -> None:
     dialled = lab.saw(caller, "dialled")
     rang = lab.saw(at(JAN), "ringing")
     gone = lab.saw(caller, "gone", detail="by the switch")
-    check(6.8 < gone.t - dialled.t < 8.0, f"gone after {gone.t - dialled.t:.1f} s where he may wait 7")
+    words = f"gone after {gone.t - dialled.t:.1f} s where he may wait 7"
+    check(gone.t - dialled.t > 6.8, words)
+    in_time(lab, gone.t - dialled.t < 8.0, words)
     stopped = lab.saw(at(JAN), "cancelled")
     check(stopped.t > rang.t, "his phone had rung")
     check(lab.ended()["reason"] == "timed_out", f"ended as {lab.ended()['reason']}")
@@ -477,11 +519,12 @@ def forward_with_the_companys_number(lab: Lab) -> None:
 def full_goes_to_another_group(lab: Lab) -> None:
     full = '[groups.sales.full]\naction = "group"\ngroup = "support"'
     lab.start(config("max_waiting = 1", more=full), phone(ANNA, SILENT), phone(JAN, SILENT), phone(OLA, TALKS))
-    first = lab.call(SALES, number="600100201", patience=7.0)
+    first = lab.call(SALES, number="600100201")
     lab.saw(first, "music")
     second = lab.call(SALES, number="600100202")
     lab.saw(second, "connected", peer=at(OLA))
     lab.saw(second, "gone")
+    lab.board.hang_up(first)
     lab.saw(first, "gone")
     check(reasons(lab, 2) == ["answered", "abandoned"], str(reasons(lab, 2)))
 
@@ -490,9 +533,11 @@ def full_goes_to_another_group(lab: Lab) -> None:
 def paused_after_offers_not_taken(lab: Lab) -> None:
     text = config().replace('name = "Anna"\n', 'name = "Anna"\npause_after = 2\n')
     lab.start(text, phone(ANNA, BUSY), phone(JAN, SILENT, registered=False))
-    caller = lab.call(SALES, patience=12.0)
+    caller = lab.call(SALES)
     lab.saw(at(ANNA), "refused", times=2)
-    lab.saw(caller, "gone", 15.0, detail="by himself")
+    gevent.sleep(6.0)
+    lab.board.hang_up(caller)
+    lab.saw(caller, "gone", detail="by himself")
     rung = len(lab.sightings(at(ANNA), "ringing"))
     check(rung == 2, f"Anna was rung {rung} times")
     duties = [one["duty"] for one in lab.records("MemberChanged") if one["member"] == "anna" and one.get("duty")]
@@ -549,12 +594,13 @@ def put_after(place: Path, mark: str, text: str) -> None:
 @scenario("No more forwards stand at a time than the file allows: the next caller's is not taken (S2)")
 def forwards_are_capped(lab: Lab) -> None:
     away = phone(ANNA, registered=False), phone(JAN, registered=False)
-    lab.start(with_telephony(config(step=_forward("")), "max_forwards = 1"), *away, phone(OLA, TALKS))
+    lab.start(with_telephony(config(step=_forward("")), "max_forwards = 1"), *away, phone(OLA))
     first = lab.call(SALES, number="600100201")
     lab.saw(first, "connected", peer=at(OLA))
     second = lab.call(SALES, number="600100202")
     lab.saw(second, "gone", 5.0, detail="by the switch")
     check(len(lab.sightings(at(OLA), "ringing")) == 1, "a second forward was dialled")
+    lab.board.hang_up(first)
     lab.saw(first, "gone")
     check(sorted(reasons(lab, 2)) == ["forwarded", "no_answer"], str(reasons(lab, 2)))
 
@@ -562,17 +608,19 @@ def forwards_are_capped(lab: Lab) -> None:
 @scenario("A caller who hangs up while his forward rings is abandoned, and it stops (S2)")
 def abandoned_while_the_forward_rings(lab: Lab) -> None:
     away = phone(ANNA, registered=False), phone(JAN, registered=False)
-    lab.start(config(step=_forward("")), *away, phone(OLA, SILENT))
-    caller = lab.call(SALES, patience=2.0)
+    lab.start(config(step=_forward("", timeout=60)), *away, phone(OLA, SILENT))
+    caller = lab.call(SALES)
     lab.saw(at(OLA), "ringing")
+    gevent.sleep(1.0)
+    lab.board.hang_up(caller)
     gone = lab.saw(caller, "gone", detail="by himself")
-    check(lab.saw(at(OLA), "cancelled").t - gone.t < 1.0, "the forward rang on")
+    in_time(lab, lab.saw(at(OLA), "cancelled").t - gone.t < 1.0, "the forward rang on")
     check(lab.ended()["reason"] == "abandoned", f"ended as {lab.ended()['reason']}")
 
 
 @scenario("A member who is logged out may still pick a colleague's call up, and stays logged out (P1)")
 def pickup_by_one_who_is_logged_out(lab: Lab) -> None:
-    text = with_telephony(config(), 'logout_code = "*42"')
+    text = with_telephony(LONG_RINGS, 'logout_code = "*42"')
     lab.start(text, phone(ANNA, TALKS), phone(JAN, SILENT))
     dial_code(lab, "*42")
     caller = lab.call(SALES, number="600100201")

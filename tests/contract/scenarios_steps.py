@@ -25,7 +25,7 @@ AWAY = phone(ANNA, registered=False), phone(JAN, registered=False)
 
 def forward(*more: str) -> str:
     """The step that dials Ola's phone as if it were outside."""
-    return "\n".join((f'action = "forward"\nnumber = "{OLA}"\ntimeout_seconds = 8', *more))
+    return "\n".join((f'action = "forward"\nnumber = "{OLA}"\ntimeout_seconds = 20', *more))
 
 
 def offer_to(lab: Lab, number: str) -> Record:
@@ -40,12 +40,13 @@ def offer_to(lab: Lab, number: str) -> Record:
 @scenario("A forward that comes back in is turned away as busy, and is no call of its own (S2)")
 def forward_that_comes_back(lab: Lab) -> None:
     lab.start(config(step=forward()), *AWAY, phone(OLA, SILENT))
-    caller = lab.call(SALES, number="600100201", patience=5.0)
+    caller = lab.call(SALES, number="600100201")
     lab.saw(at(OLA), "ringing")
     back = lab.call(SALES, number="600100202", headers={"X-FSQueue-Forward": offer_to(lab, OLA)["offer"]})
     lab.saw(back, "gone", 3.0, detail="USER_BUSY by the switch")
     told(lab, back, 486)
     check(not lab.sightings(back, "answered"), "our own hold answered our own forward")
+    lab.board.hang_up(caller)
     lab.saw(caller, "gone", detail="by himself")
     check(lab.ended()["reason"] == "abandoned", "the caller's call went on meanwhile")
 
@@ -53,7 +54,7 @@ def forward_that_comes_back(lab: Lab) -> None:
 @scenario("A diverted mobile that brings the forward back under the caller's number is known by its Diversion (S2)")
 def forward_diverted_back(lab: Lab) -> None:
     lab.start(config(step=forward()), *AWAY, phone(OLA, SILENT))
-    caller = lab.call(SALES, number="48600100201", patience=5.0)
+    caller = lab.call(SALES, number="48600100201", patience=8.0)
     lab.saw(at(OLA), "ringing")
     offer_to(lab, OLA)
     diversion = f"<sip:{OLA}@provider.example>;reason=unconditional"
@@ -126,16 +127,18 @@ def privacy_by_header(lab: Lab) -> None:
 @scenario("Beyond max_calls a caller goes to the fallback at once, is told 503 and never answered")
 def overload_is_service_unavailable(lab: Lab) -> None:
     lab.start("[daemon]\nmax_calls = 1\n" + config(), phone(ANNA, SILENT), phone(JAN, SILENT))
-    first = lab.call(SALES, number="600100201", patience=4.0)
+    first = lab.call(SALES, number="600100201")
     lab.saw(first, "music")
     second = lab.call(SALES, number="600100202")
     lab.saw(second, "gone", 4.0, detail="by the switch")
     told(lab, second, 503)
     check(not lab.sightings(second, "answered"), "he was answered before he was refused")
+    lab.board.hang_up(first)
     lab.saw(first, "gone", detail="by himself")
     reasons(lab, 2)
-    third = lab.call(SALES, number="600100203", patience=1.0)
+    third = lab.call(SALES, number="600100203")
     lab.saw(third, "answered")
+    lab.board.hang_up(third)
     lab.saw(third, "gone")
     check(reasons(lab, 3) == ["fallback", "abandoned", "abandoned"], str(reasons(lab, 3)))
 
