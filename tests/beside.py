@@ -75,6 +75,8 @@ class Beside:
 
 def main(commands: Sequence[Sequence[str]]) -> int:
     """Run these programs and say of each what came of it, a line for each; returns the exit code."""
+    # What a shell has put in the background ignores interrupts, and hands that down.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_end_with_the_tests, daemon=True).start()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         try:
