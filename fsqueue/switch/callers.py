@@ -55,6 +55,7 @@ class Callers:
         ctx = self._ctx
         answered = event.answer_state == "answered"
         caller = CallerLeg(event.uuid, event, session, parked=not session, since=ctx.now, media=answered)
+        caller.has_talked = bool(event.fsq_call)
         ctx.callers[event.uuid] = caller
         if session:
             ctx.sessions[session] = event.uuid

@@ -78,10 +78,14 @@ def _holding_variables(facts: SwitchFacts) -> list[tuple[str, str]]:
     """Return what makes a bridge that fails, or a member who hangs up at once, bring the caller back to his hold."""
     return [
         ("playback_terminators", "none"),
-        ("transfer_after_bridge", f"{HOLD}:XML:{facts.context}"),
         ("uuid_bridge_continue_on_cancel", "true"),
-        ("hangup_after_bridge", "false"),
+        *returning_variables(facts),
     ]
+
+
+def returning_variables(facts: SwitchFacts) -> list[tuple[str, str]]:
+    """Return what brings a caller back to his hold after a talk."""
+    return [("transfer_after_bridge", f"{HOLD}:XML:{facts.context}"), ("hangup_after_bridge", "false")]
 
 
 def hold_variables(hold: Hold, facts: SwitchFacts, offset: float) -> list[tuple[str, str]]:

@@ -268,6 +268,7 @@ class Snapshots:
             return
         caller = CallerLeg(event.uuid, event, call=event.fsq_call, phase="waiting", stands=True)
         caller.media = event.answer_state in ("answered", "early")
+        caller.has_talked = True  # a predecessor may have bridged him, and said what is to come after that
         ctx.callers[event.uuid] = caller
         self._members.calls_us(event.uuid, authenticated(event))
         ctx.emit(

@@ -11,7 +11,7 @@ from functools import partial
 
 from fsqueue.engine.messages import Connect, Connected, ConnectFailed, OfferEnded, OtherCall, TalkEnded
 from fsqueue.esl.events import Event
-from fsqueue.switch import quoting
+from fsqueue.switch import handover, quoting
 from fsqueue.switch.callers import Callers, Ended
 from fsqueue.switch.codes import Codes
 from fsqueue.switch.context import CallerLeg, Context, Talk
@@ -118,6 +118,10 @@ class Talks:
             # A bridge drops a caller without media: 5 of 5.
             ctx.api(f"uuid_pre_answer {uuid}")
             caller.media = True
+        if caller.has_talked:
+            # What an earlier talk of this channel was to end with may have come about after his hold's last lap: said on a
+            # link that stood still for seconds, or by a predecessor. A member who hangs up at once would take him along.
+            ctx.api(f"uuid_setvar_multi {uuid} {quoting.setvars(handover.returning_variables(ctx.facts))}")
         ctx.api(f"uuid_bridge {uuid} {quoting.uuid(talk.leg)}", partial(self._asked, talk))
         talk.timer = ctx.after(UNCONFIRMED_SECONDS, partial(self._unconfirmed, talk))
 
@@ -174,6 +178,9 @@ class Talks:
         talk.timer = self._ctx.after(STOOD_SECONDS, partial(self._flip, talk))
 
     def _flip(self, talk: Talk) -> None:
+        caller = self._ctx.callers.get(talk.caller)
+        if caller is not None:
+            caller.has_talked = True
         if talk.phase in ("up", "over"):
             text = f"uuid_setvar_multi {quoting.uuid(talk.caller)} transfer_after_bridge=;hangup_after_bridge=true"
             self._ctx.api(text, partial(self._flipped, talk))

@@ -296,6 +296,31 @@ def test_a_flip_that_came_too_late_does_not_lose_the_caller() -> None:
     assert [type(i) for i in b.see("fsqueue::hold")] == [ConnectFailed]
 
 
+@pytest.mark.parametrize("how", ["he came back", "he was transferred", "a predecessor was to say it"])
+def test_an_earlier_talks_end_that_comes_about_late_is_not_that_of_the_next_talk(how: str) -> None:
+    b, call = Bench(), "c1"
+    if how == "a predecessor was to say it":
+        b.alive.append(CALLER)
+        b.see("fsqueue::hold", fsq_owner="pbx", fsq_call="c1", answer_state="answered")
+    else:
+        b.talking()
+        b.mute = True  # the link stands still, and the switch does what it was told only after his hold's lap
+        b.wait(2.1)
+        b.mute = False
+        if how == "he was transferred":
+            b.arrive(session="s2", fsq_call="c1", sip_referred_by="<sip:1001@lab>", answer_state="answered")
+        b.see("CHANNEL_HANGUP", U)
+        if how == "he was transferred":
+            call = "c2"
+            b.give(b.hold(call=call))
+        b.see("fsqueue::hold", fsq_owner="pbx", fsq_call=call)
+    member = b.answered(f"{call}.2", "jan")
+    b.clear()
+    b.connect(f"{call}.2", call)
+    returns = "transfer_after_bridge=fsqueue-hold:XML:fsqueue;hangup_after_bridge=false"
+    assert b.texts("uuid_") == [f"uuid_setvar_multi {CALLER} {returns}", f"uuid_bridge {CALLER} {member}"]
+
+
 def test_the_members_hang_up_ends_the_talk() -> None:
     b = up(3)
     assert b.see("CHANNEL_HANGUP", U) == [TalkEnded("c1", "c1.1", "hung up")]
