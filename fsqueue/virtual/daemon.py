@@ -14,6 +14,7 @@ from fsqueue.config.plan import to_plan
 from fsqueue.engine.engine import Engine
 from fsqueue.engine.messages import CaughtUp, Command, Configure, Input, Ring, Stalled, Wake
 from fsqueue.esl import commands
+from fsqueue.esl.errors import RemoteProtocolError
 from fsqueue.esl.events import Event, channel_data
 from fsqueue.esl.framing import Frame
 from fsqueue.facts import switch_facts
@@ -289,7 +290,11 @@ class VirtualDaemon:
         if attended.known or frame.content_type != "command/reply":
             return
         attended.known = True
-        event = channel_data(frame)
+        try:
+            event = channel_data(frame)
+        except RemoteProtocolError:
+            attended.wire.close()  # as the server of sockets does: the call was over before it was asked for
+            return
         if has_left(event):
             attended.wire.send(commands.exit_())
             return
