@@ -60,6 +60,8 @@ class CallerLeg:
     """He is in his hold: a command that moves him takes effect. Sent earlier it is lost without an error."""
     media: bool = False
     """He has been answered, or has early media: a bridge doesn't drop him."""
+    found_talking: bool = False
+    """A predecessor's, found in a talk: of his visit nothing is known here but its id."""
     has_talked: bool = False
     """His channel may have been in a talk: what was written on it for that one's end may come about yet."""
     queue: list[Do] = field(default_factory=list)

@@ -77,7 +77,7 @@ class Core:
         self._callers = Callers(ctx, self._parked, self._lost)
         self._strays = Strays(ctx, self._callers)
         self._codes = Codes(ctx, self._parked)
-        self._talks = Talks(ctx, self._callers, self._codes, self._lost)
+        self._talks = Talks(ctx, self._callers, self._codes, self._lost, lambda uuid: self._snapshots.find(uuid))  # noqa: PLW0108 - made later
         self._offers = Offers(ctx, lambda uuid: self._talks.member_gone(uuid, None))
         self._members = Members(ctx)
         self._snapshots = Snapshots(

@@ -223,6 +223,7 @@ class Snapshots:
         """A talk that a predecessor connected: follow its two legs to their end."""
         ctx = self._ctx
         caller = CallerLeg(row.uuid, Event(uuid=row.uuid), call=fields[1], phase="waiting", media=True)
+        caller.found_talking = True
         ctx.callers[row.uuid] = caller
         self._talks.adopt(fields[1], row.uuid, row.application_data)
         # A member who called us is on the phone; the table has no authenticated name.
@@ -239,6 +240,10 @@ class Snapshots:
     def _calls_us(self, uuid: str, answer: str) -> None:
         if uuid in self._ctx.callers:
             self._members.calls_us(uuid, answer)
+
+    def find(self, uuid: str) -> None:
+        """Take in a caller who is back in his hold, and of whom nobody here has heard but in his talk."""
+        self._ctx.api(f"uuid_dump {quoting.uuid(uuid)} json", partial(self._dumped, uuid))
 
     def _dump(self, waiting: Sequence[Row], seen: Sequence[SeenLeg]) -> None:
         """Read each unknown caller's variables; the last answer completes the snapshot (answers keep their order)."""

@@ -7,6 +7,7 @@ to his hold by himself, and his hold's event is the only proof of it (all measur
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from fsqueue.engine.messages import Connect, Connected, ConnectFailed, OfferEnded, OtherCall, TalkEnded
@@ -48,9 +49,9 @@ _WHERE = "${Caller-Destination-Number}"
 class Talks:
     """All talks of a switch; found by offer, by the caller's channel and by the member's."""
 
-    def __init__(self, ctx: Context, callers: Callers, codes: Codes, ended: Ended) -> None:
-        """*ended* is called for a caller who turns out to be gone."""
-        self._ctx, self._callers, self._codes, self._ended = ctx, callers, codes, ended
+    def __init__(self, ctx: Context, callers: Callers, codes: Codes, ended: Ended, find: Callable[[str], None]) -> None:
+        """*ended* is called for a caller who turns out to be gone, *find* with the channel of one to be found on hold."""
+        self._ctx, self._callers, self._codes, self._ended, self._find = ctx, callers, codes, ended, find
         self.by_offer: dict[str, Talk] = {}
         self.by_caller: dict[str, Talk] = {}
         self.by_leg: dict[str, Talk] = {}
@@ -237,7 +238,12 @@ class Talks:
 
     def _back(self, talk: Talk, caller: CallerLeg) -> None:
         self._released(talk)
-        self._callers.stands(caller)
+        if caller.found_talking:
+            # He has never arrived in this life: he is found on hold now, as he would have been by the start.
+            del self._ctx.callers[caller.uuid]
+            self._find(caller.uuid)
+        else:
+            self._callers.stands(caller)
 
     def _released(self, talk: Talk) -> None:
         """The caller has nothing to do with this talk any more."""

@@ -209,6 +209,17 @@ def test_no_id_of_an_offer_whose_legs_are_on_the_switch_is_used_again() -> None:
     assert [c.offer for c in rung if isinstance(c, m.Ring)] == [f"{call}.4"]
 
 
+def test_nor_is_that_of_a_talk_whose_caller_nobody_had_recorded_and_who_is_on_hold_again() -> None:
+    q = Quick(group(members=("anna",)), members=(ANNA,))
+    engine = restarted(q)
+    engine.handle(found("c9", "c9.3", "anna"), q.now)
+    engine.handle(m.Snapshot(switch="a", core="core1", legs=(leg_of("c9.3"),)), q.now)
+    engine.handle(m.ConnectFailed("c9", "c9.3", "the member hung up at once"), q.now)
+    waiting = m.Arrived(leg=m.Leg("a", "x"), arrival="x", new_call="c10", found=True, call="c9", group="sales")
+    rung = commands(engine, waiting, q.now)
+    assert [c.offer for c in rung if isinstance(c, m.Ring)] == ["c9.4"]
+
+
 def test_a_restart_in_the_middle_of_a_to_all_pass_keeps_its_window() -> None:
     q = Quick(group(distribution="to-all", rings=4))
     q.duty("jan", "out")

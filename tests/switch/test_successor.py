@@ -76,6 +76,16 @@ def test_a_talk_that_a_predecessor_connected_is_told_as_found() -> None:
     assert kinds(bench, Answered) == []
 
 
+def test_a_caller_who_is_back_from_such_a_talk_is_found_on_hold() -> None:
+    talking = waiting_row(state="CS_SOFT_EXECUTE", application="uuid_bridge", application_data=MEMBER)
+    bench = successor(talking, member_row(callstate="ACTIVE", state="CS_EXCHANGE_MEDIA"))
+    bench.see("CHANNEL_HANGUP", MEMBER)
+    bench.clear()
+    bench.see("fsqueue::hold", fsq_owner="pbx", fsq_call="c1")
+    assert kinds(bench, ConnectFailed, Arrived) == ["ConnectFailed", "Arrived"]
+    assert bench.got(Arrived)[0].found
+
+
 def test_a_caller_whom_the_late_channel_table_still_shows_after_his_end_is_gone() -> None:
     bench = Bench(link=False)
     bench.rows = [waiting_row()]

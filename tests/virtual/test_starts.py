@@ -8,10 +8,13 @@ from random import Random
 import pytest
 
 from fsqueue.engine.messages import CallEnded, CallOpened, VisitBegan
+from fsqueue.simswitch.faults import Fault, Faults
+from fsqueue.simswitch.hangups import hang_up
 from fsqueue.simswitch.people import Reaction
 from fsqueue.switch.dialplan import SECONDS_TO_ANSWER
+from tests.chaos.virtual_run import left_over
 from tests.virtual.stage import ANNA, Stage
-from tests.virtual.test_losses import STATES
+from tests.virtual.test_losses import STATES, talk_phase
 
 LEASE, LAP = 60.0, 30.0
 SOON = 2.0
@@ -77,6 +80,29 @@ def test_who_could_be_offered_is_offered_within_two_seconds_of_the_start(away: f
     assert not stage.saw(first.who, "silence") + stage.saw(second.who, "silence")
 
 
+@pytest.mark.parametrize("recorded", [True, False], ids=["recorded", "of which the disk has kept nothing"])
+@pytest.mark.parametrize("seen", [True, False], ids=["his hold heard", "his hold found in silence"])
+def test_a_caller_who_was_in_a_talk_at_a_start_is_rung_for_when_his_member_leaves_at_once(
+    recorded: bool, seen: bool
+) -> None:
+    stage = Stage(answers={"1001": Reaction(after=2.0)})
+    stage.site.disk.failing = not recorded
+    stage.call()
+    stage.until(lambda: talk_phase(stage, "up"))
+    stage.site.kill()
+    stage.site.disk.recover()
+    stage.site.start()
+    stage.until(lambda: talk_phase(stage, "up"))
+    if not seen:
+        stage.site.world.faults = Faults((Fault(kind="drop", of="fsqueue::hold"),))
+    stage.phones[ANNA][0].hang_up()
+    stage.wait(6.5)
+    stage.site.world.faults = Faults()
+    stage.wait(8.0)
+    assert len(stage.saw(ANNA, "ringing")) == 2
+    assert stage.wrong() == []
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_waiting_callers_are_put_back_in_the_order_they_joined_with_all_of_their_wait(seed: int) -> None:
     chance = Random(seed)
@@ -98,3 +124,13 @@ def test_waiting_callers_are_put_back_in_the_order_they_joined_with_all_of_their
         assert end.waited + end.talked <= stage.now - opened[end.call].joined
     visits = [r for r in stage.records() if isinstance(r, VisitBegan)]
     assert len(visits) == len(callers), "nobody entered twice"
+
+
+def test_a_call_that_the_switch_ends_before_it_is_asked_for_leaves_nothing_behind() -> None:
+    stage = Stage()
+    caller = stage.call()
+    stage.until(lambda: caller.leg is not None and caller.leg.session is not None)
+    assert caller.leg is not None
+    hang_up(stage.site.world, caller.leg, "NORMAL_TEMPORARY_FAILURE")
+    stage.wait(1.0)
+    assert left_over(stage.site) == []
