@@ -32,7 +32,7 @@ def _new(s: State, call: Call, rule: str, until: float, *, member: str = "", num
         until=until,
         rule=rule,
     )
-    s.offers[offer.id] = offer
+    s.add_offer(offer)
     call.live[offer.id] = offer
     s.record(
         Offered(
@@ -116,7 +116,7 @@ def found_answered(s: State, call: Call, offer: str, member: str) -> Offer:
 def found_talking(s: State, offer: str, call: str, member: str, switch: str) -> None:
     """Note that a member talks to a caller whom no record knows: he is not free until that talk ends (M3)."""
     found = Offer(id=offer, call=call, group="", switch=switch, member=member, state="over", began=s.now)
-    s.offers[offer] = found
+    s.add_offer(found)
     roster.member_event(s, found, "picked")
     roster.member_event(s, found, "connected")
 
@@ -247,7 +247,7 @@ def close(s: State, offer: Offer) -> None:
     """Forget the offer; its member is released by who calls this."""
     s.timers.clear(("window", offer.id))
     s.timers.clear(("limit", offer.id))
-    s.offers.pop(offer.id, None)
+    s.drop_offer(offer)
     if offer.number:
         s.forwards -= 1
     call = s.calls.get(offer.call)

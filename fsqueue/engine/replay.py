@@ -94,8 +94,8 @@ def _hold_again(s: State, offer: Offer) -> None:
         s.forwards += 1
         return
     person = s.people.setdefault(offer.member, Person(id=offer.member, member=Member(id=offer.member)))
-    person.holds = offer.id
-    person.holding = "talk" if offer.state == "over" else "offer"
+    person.open[offer.id] = offer
+    roster.hold(person, offer)
 
 
 def _checkpoint(s: State, r: Checkpoint) -> None:

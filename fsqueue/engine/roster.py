@@ -154,13 +154,27 @@ def member_event(s: State, offer: Offer, event: str) -> bool:
     elif row.do == "talk":
         person.holding = "talk"
     else:
-        person.holding, person.holds = "free", ""
+        _let_go(person)
     if person.holding not in row.to:
         raise AssertionError(f"member {person.id}: {event} led to {person.holding}, not {row.to}")
     refresh(s, person)
     if person.gone and person.holding == "free":
         forget(s, person)
     return True
+
+
+def hold(person: Person, offer: Offer) -> None:
+    """Let *offer*, or the talk it became, be the one that he holds."""
+    person.holds = offer.id
+    person.holding = "talk" if offer.state == "over" else "offer"
+
+
+def _let_go(person: Person) -> None:
+    """Free him of the one that he held; but he may be in another one, of which a start learned only from the switch."""
+    person.holding, person.holds = "free", ""
+    for offer in person.open.values():
+        if offer.state != "withdrawn" and person.holding != "talk":
+            hold(person, offer)
 
 
 def rest(s: State, offer: Offer) -> None:

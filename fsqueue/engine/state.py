@@ -123,6 +123,9 @@ class Person:
     holding: str = "free"
     holds: str = ""
     """The offer of his ring or talk."""
+    open: dict[str, Offer] = field(default_factory=dict)
+    """All of his that are not over, talks too. It is more than the one he holds where one was withdrawn for a pickup, and where
+    a start has found him in another one than the records say."""
     others: dict[Leg, None] = field(default_factory=dict)
     quiet_until: float = 0.0
     quiet_why: str = ""
@@ -256,6 +259,20 @@ class State:
         self.records: list[Record] = []
         self.commands: list[Command] = []
         self._observer = observer
+
+    def add_offer(self, offer: Offer) -> None:
+        """Know *offer*, as one of its member's too."""
+        self.offers[offer.id] = offer
+        person = self.people.get(offer.member)
+        if person is not None:
+            person.open[offer.id] = offer
+
+    def drop_offer(self, offer: Offer) -> None:
+        """Forget *offer*."""
+        self.offers.pop(offer.id, None)
+        person = self.people.get(offer.member)
+        if person is not None:
+            person.open.pop(offer.id, None)
 
     def record(self, record: Record) -> None:
         """Add to this step's records."""

@@ -239,12 +239,12 @@ MEMBER: Table = {
     ("offer", "rung"): _ignored("offer", "M3: one offer at a time; the rules don't choose him"),
     ("offer", "picked"): Row("take", ("offer",), "P1: his own ringing offer is withdrawn first"),
     ("offer", "connected"): Row("talk", ("talk",), "the offer became a talk"),
-    ("offer", "released"): Row("let_go", ("free",), "the offer is over"),
+    ("offer", "released"): Row("let_go", MEMBER_STATES, "the offer is over; he is free unless he is in another one"),
     ("offer", "other_released"): _ignored("offer", "a loser's end must not free the winner"),
     ("talk", "rung"): _ignored("talk", "M3: one talk at a time; the rules don't choose him"),
     ("talk", "picked"): _ignored("talk", "P1: anything but talking"),
     ("talk", "connected"): _ignored("talk", "he talks already"),
-    ("talk", "released"): Row("let_go", ("free",), "the talk is over"),
+    ("talk", "released"): Row("let_go", MEMBER_STATES, "the talk is over; he is free unless he is in another one"),
     ("talk", "other_released"): _ignored("talk", "a loser's end must not free the winner"),
 }
 

@@ -182,6 +182,39 @@ def test_a_member_found_talking_to_a_caller_whom_nobody_recorded_is_not_rung_unt
     assert [c.member for c in rung if isinstance(c, m.Ring)] == ["anna"]
 
 
+def test_nor_when_the_records_have_him_in_another_talk_whose_end_they_have_lost() -> None:
+    q = Quick(group(members=("anna",)), members=(ANNA,))
+    old = q.arrive()
+    q.talk("anna")
+    engine = restarted(q)
+    engine.handle(found("c9", "c9.1", "anna"), q.now)
+    for _ in range(2):
+        engine.handle(m.Snapshot(switch="a", core="core1", legs=(leg_of("c9.1"),)), q.now)
+    assert old not in engine.state.calls
+    arrival = m.Arrived(leg=m.Leg("a", "x"), arrival="x", new_call="c10", to="sales")
+    assert not [c for c in commands(engine, arrival, q.now) if isinstance(c, m.Ring)]
+    rung = commands(engine, m.TalkEnded("c9", "c9.1", "hung up"), q.now)
+    assert [c.member for c in rung if isinstance(c, m.Ring)] == ["anna"]
+
+
+def test_nor_when_he_answered_one_call_and_the_records_have_him_picking_up_another() -> None:
+    q = Quick(group(members=("anna",), pickup=True), group("support", members=("jan", "anna"), pickup=True, rings=1))
+    call = q.arrive()
+    q.arrive("support")
+    q.give(m.Pickup(leg=m.Leg("a", "p"), user=ANNA.user, extension=JAN.extension))
+    assert q.offers() == ["anna", "jan", "anna"]
+    engine = restarted(q)
+    waiting = m.Arrived(leg=q.leg(call), arrival=f"arrival-{call}", new_call="c9", found=True, call=call, group="sales")
+    engine.handle(waiting, q.now)
+    engine.handle(m.Answered(f"{call}.1"), q.now)
+    for _ in range(2):
+        shown = (m.SeenLeg(uuid=q.leg(call).uuid, kind="caller", call=call), leg_of(f"{call}.1"))
+        engine.handle(m.Snapshot(switch="a", core="core1", legs=shown), q.now)
+    engine.handle(m.Connected(call, f"{call}.1"), q.now)
+    assert engine.state.people["anna"].holds == f"{call}.1"
+    assert engine.state.people["anna"].holding == "talk"
+
+
 def test_he_is_free_too_when_that_talk_was_none_or_ends_unseen_after_one_more_restart() -> None:
     q = Quick(group(members=("anna",)), members=(ANNA,))
     engine = restarted(q)
