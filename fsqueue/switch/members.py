@@ -82,7 +82,8 @@ class Members:
         """An event of a channel that is none of our legs by its uuid."""
         known = event.uuid in self._other
         ours = event.fsq_owner == self._ctx.facts.owner
-        if known and (ours or event.name in _ENDS):
+        # What a visit with us has left on the channel of who was sent on to somebody else makes it no leg of ours: he talks.
+        if known and (event.name in _ENDS or (ours and not event.fsq_call)):
             self.ended(event.uuid)
         elif not known and not ours and event.name not in _ENDS and not self._dials_code(event):
             self.began(event.uuid, self.user_of(event))

@@ -96,6 +96,19 @@ def test_a_leg_that_turns_out_to_be_ours_is_no_other_call_any_more() -> None:
     assert b.see("CHANNEL_PARK", OTHER, fsq_owner="pbx", **shown) == [OtherCall(leg(OTHER), "anna", present=False)]
 
 
+def test_a_member_who_was_sent_on_to_somebody_else_is_on_the_phone_whatever_we_have_written_on_his_channel() -> None:
+    b = Bench(link=False)
+    b.rows = [{"uuid": OTHER, "direction": "inbound", "application": "bridge"}]
+    b.rows[0]["presence_data"] = "fsq1|pbx|call|c1|sales|1"
+    b.answers = {f"eval uuid:{OTHER}": "1001@lab"}
+    b.alive = [OTHER]
+    b.give(LinkUp("core-1"))
+    assert OtherCall(leg(OTHER), "anna", present=True) in b.inputs
+    shown = {"direction": "inbound", "fsq_owner": "pbx", "fsq_call": "c1"}
+    assert b.see("CHANNEL_ANSWER", OTHER, **shown) == b.see("CHANNEL_BRIDGE", OTHER, **shown) == []
+    assert OtherCall(leg(OTHER), "anna", present=False) in b.see("CHANNEL_HANGUP", OTHER, **shown)
+
+
 def test_dialling_one_of_our_codes_is_no_other_call() -> None:
     b = Bench()
     shown = {"direction": "inbound", "sip_auth_user": "1001", "sip_auth_realm": "lab"}
