@@ -67,7 +67,8 @@ class Codes:
         variables = (
             ("fsqueue_owner", quoting.word(facts.owner)),
             ("fsqueue_offer", quoting.plain(offer)),
-            ("presence_data", quoting.presence(facts.owner, "offer", offer, "", "")),
+            # With his name, as on a leg that was rung: a successor whom no record has reached is to know who talks.
+            ("presence_data", quoting.presence(facts.owner, "offer", offer, _member(code.user, facts), "")),
             ("hangup_after_bridge", "true"),
             ("park_timeout", str(PARK_SECONDS)),
         )
@@ -110,6 +111,10 @@ class Codes:
         if code.session:
             self._ctx.commands.append(CloseSession(code.session))
             self._ctx.sessions.pop(code.session, None)
+
+
+def _member(user: str, facts: SwitchFacts) -> str:
+    return next((phone.member for phone in facts.phones.values() if user and phone.user == user), "")
 
 
 def told(tone: str) -> Word:

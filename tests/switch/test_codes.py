@@ -89,7 +89,7 @@ def test_a_confirmed_code_hears_another_tone() -> None:
 def test_who_picks_up_is_answered_and_parked_and_then_bridged() -> None:
     b = taken()
     assert [line.split()[0] for line in b.said("t1")] == ["multiset", "answer", "park", "close"]
-    assert "presence_data=fsq1|pbx|offer|c1.5||" in b.said("t1")[0]
+    assert "presence_data=fsq1|pbx|offer|c1.5|jan|" in b.said("t1")[0]
     assert not b.texts("uuid_bridge")
     b.see("CHANNEL_ANSWER", TAKER)
     assert b.texts("uuid_bridge") == [f"uuid_bridge {CALLER} {TAKER}"]
