@@ -140,8 +140,7 @@ def _reopen(s: State, arrived: Arrived) -> None:
     call_id = arrived.call if arrived.call and arrived.call not in s.calls else arrived.new_call
     call = _register(s, arrived, call_id, number=arrived.number, priority=arrived.priority, joined=joined)
     call.held = True
-    used = [offers.number_of(name) for name in s.ended if name.startswith(f"{call_id}.")]
-    call.offers = max(used, default=0)
+    offers.pass_over_unrecorded(s, call)
     if arrived.group in s.queues:
         visits.enter(s, call, arrived.group, entered=min(arrived.entered or s.now, s.now))
         return

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from fsqueue.engine import calls, checkpoint, offers, replay, roster, rules, sight, staff, visits
+from fsqueue.engine import calls, checkpoint, offers, replay, roster, rules, sight, staff
 from fsqueue.engine.messages import (
     Answered,
     Arrived,
@@ -167,7 +167,6 @@ def _connect_failed(s: State, seen: ConnectFailed) -> None:
     offer = s.offers.get(seen.offer)
     if call is None and offer is not None and not offer.group:
         offers.free_after_talk(s, offer)  # his caller was one whom nobody has recorded
-        visits.remember(s, offer.id)  # its number is used, should he be found on hold now
 
 
 def _talk_ended(s: State, seen: TalkEnded) -> None:

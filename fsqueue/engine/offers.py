@@ -18,6 +18,9 @@ from fsqueue.engine.messages import (
 from fsqueue.engine.model import WITHDRAWAL_LIMIT, Forward, Group
 from fsqueue.engine.state import Call, Offer, Queue, State
 
+MOST_OFFERS = 100
+"""Offers that one call makes in a second, at most."""
+
 
 def _new(s: State, call: Call, rule: str, until: float, *, member: str = "", number: str = "") -> Offer:
     call.offers += 1
@@ -119,6 +122,14 @@ def found_talking(s: State, offer: str, call: str, member: str, switch: str) -> 
     s.add_offer(found)
     roster.member_event(s, found, "picked")
     roster.member_event(s, found, "connected")
+
+
+def pass_over_unrecorded(s: State, call: Call) -> None:
+    """Pass over the numbers of offers that a predecessor may have made and its disk not kept: no uuid is used twice.
+
+    How many is not known; that it was fewer than a hundred in each second of the call's life is.
+    """
+    call.offers = max(call.offers, int((s.now - call.joined) * MOST_OFFERS))
 
 
 def number_of(offer: str) -> int:

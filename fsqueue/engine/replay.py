@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from fsqueue.engine import roster, staff, visits
+from fsqueue.engine import offers, roster, staff, visits
 from fsqueue.engine.messages import (
     CallEnded,
     CallOpened,
@@ -59,6 +59,7 @@ def _settle_down(s: State) -> None:
         s.by_leg[call.leg] = call
         s.by_arrival[call.arrival] = call
         call.here = False
+        offers.pass_over_unrecorded(s, call)
         s.switches.setdefault(call.leg.switch, Switch(id=call.leg.switch))
         call.live = {o.id: o for o in call.live.values() if o.state in ("asked", "ringing", "answered")}
     for offer in s.offers.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from fsqueue.engine import messages as m
 from fsqueue.engine.engine import Engine
@@ -242,15 +243,34 @@ def test_no_id_of_an_offer_whose_legs_are_on_the_switch_is_used_again() -> None:
     assert [c.offer for c in rung if isinstance(c, m.Ring)] == [f"{call}.4"]
 
 
-def test_nor_is_that_of_a_talk_whose_caller_nobody_had_recorded_and_who_is_on_hold_again() -> None:
+@pytest.mark.parametrize("recorded", [True, False])
+def test_nor_is_one_that_was_used_and_of_which_the_disk_has_kept_nothing(recorded: bool) -> None:
     q = Quick(group(members=("anna",)), members=(ANNA,))
-    engine = restarted(q)
-    engine.handle(found("c9", "c9.3", "anna"), q.now)
-    engine.handle(m.Snapshot(switch="a", core="core1", legs=(leg_of("c9.3"),)), q.now)
-    engine.handle(m.ConnectFailed("c9", "c9.3", "the member hung up at once"), q.now)
-    waiting = m.Arrived(leg=m.Leg("a", "x"), arrival="x", new_call="c10", found=True, call="c9", group="sales")
-    rung = commands(engine, waiting, q.now)
-    assert [c.offer for c in rung if isinstance(c, m.Ring)] == ["c9.4"]
+    q.duty("anna", "paused")
+    call = q.arrive()
+    q.advance(5)
+    kept = q.stamped if recorded else []
+    used = []
+    for _ in range(3):  # each life rings anna, and nothing of it is written
+        engine = Engine(q.plan)
+        engine.restore(kept, q.now)
+        engine.handle(m.Duty("anna", "in"), q.now)
+        engine.handle(
+            m.Arrived(
+                leg=q.leg(call),
+                arrival=f"arrival-{call}",
+                new_call="c9",
+                found=True,
+                call=call,
+                group="sales",
+                joined=q.now - 5 - len(used),
+            ),
+            q.now,
+        )
+        said = commands(engine, m.Snapshot(switch="a", core="core1"), q.now)
+        used += [c.offer for c in said if isinstance(c, m.Ring)]
+        q.now += 1.0
+    assert len(set(used)) == 3
 
 
 def test_a_restart_in_the_middle_of_a_to_all_pass_keeps_its_window() -> None:

@@ -351,7 +351,9 @@ def test_a_parked_pickup_is_answered_and_parked_anew_and_then_bridged() -> None:
     b.clear()
     b.connect("c1.5", taker=TAKER)
     written, moved = words(b)
-    assert "fsqueue_offer=c1.5;presence_data=fsq1|pbx|offer|c1.5|jan|;hangup_after_bridge=true;park_timeout=20" in written
+    assert (
+        "fsqueue_offer=c1.5;presence_data=fsq1|pbx|offer|c1.5|jan|;hangup_after_bridge=true;park_timeout=20" in written
+    )
     assert moved == f"uuid_transfer {TAKER} 'answer,park' inline"
     assert not b.texts("uuid_bridge")
     b.see("CHANNEL_ANSWER", TAKER)
