@@ -137,7 +137,9 @@ def _open(s: State, arrived: Arrived) -> None:
 
 def _reopen(s: State, arrived: Arrived) -> None:
     joined = s.now if arrived.joined is None else min(arrived.joined, s.now)
-    call_id = arrived.call if arrived.call and arrived.call not in s.calls else arrived.new_call
+    # A call that counts as lost has its one end (E1): who is found after all is another call, at his old place.
+    over = arrived.call in s.calls or arrived.call in s.ended
+    call_id = arrived.call if arrived.call and not over else arrived.new_call
     call = _register(s, arrived, call_id, number=arrived.number, priority=arrived.priority, joined=joined)
     call.held = True
     offers.pass_over_unrecorded(s, call)

@@ -54,7 +54,8 @@ class SeenLeg(msgspec.Struct, frozen=True, kw_only=True):
     """One channel of ours in a snapshot of the switch."""
 
     uuid: str
-    kind: Literal["caller", "offer"]
+    kind: Literal["caller", "offer", "sought"]
+    """sought: not seen, and being looked for. Neither its presence nor its absence is known."""
     call: str = ""
     offer: str = ""
 

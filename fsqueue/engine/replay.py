@@ -271,8 +271,7 @@ def _ended(s: State, r: CallEnded) -> None:
     if call is None:
         return
     _call_off(call)
-    if r.reason != "lost":
-        visits.remember(s, call.arrival)
+    visits.remember(s, call.id if r.reason == "lost" else call.arrival)
 
 
 def _member(s: State, r: MemberChanged) -> None:

@@ -63,10 +63,11 @@ def _count_offers(s: State, seen: Snapshot) -> None:
 
 
 def _count_missing(s: State, seen: Snapshot) -> None:
-    legs = {leg.uuid for leg in seen.legs}
+    legs = {leg.uuid for leg in seen.legs if leg.kind != "sought"}
+    sought = {leg.uuid for leg in seen.legs if leg.kind == "sought"}
     rung = {leg.offer for leg in seen.legs if leg.offer}
     for call in list(s.calls.values()):
-        if call.leg.switch != seen.switch:
+        if call.leg.switch != seen.switch or call.leg.uuid in sought:
             continue
         if call.leg.uuid in legs:
             call.missing, call.seen = 0, s.now

@@ -276,15 +276,15 @@ def step_of(words: str) -> Voicemail | HangUp:
 
 
 REMEMBERED = 60.0
-"""Seconds an ended call's arrival is known as ended: the switch's channel table is up to half a second behind its
-events, and a snapshot may be long under way."""
+"""Seconds an ended call's arrival, or the id of a lost one, is known as ended: the switch's channel table is up to half a
+second behind its events, and a snapshot may be long under way."""
 
 
-def remember(s: State, arrival: str) -> None:
-    """Know the arrival as ended for a while."""
-    s.ended.pop(arrival, None)
-    s.ended[arrival] = s.now
-    while (oldest := next(iter(s.ended))) != arrival and s.ended[oldest] < s.now - REMEMBERED:
+def remember(s: State, name: str) -> None:
+    """Know the arrival, or the call, by that name as ended for a while."""
+    s.ended.pop(name, None)
+    s.ended[name] = s.now
+    while (oldest := next(iter(s.ended))) != name and s.ended[oldest] < s.now - REMEMBERED:
         del s.ended[oldest]
 
 
@@ -303,8 +303,8 @@ def end(s: State, call: Call, reason: Reason, detail: str = "", unseen_since: fl
         del s.by_leg[call.leg]
     if s.by_arrival.get(call.arrival) is call:
         del s.by_arrival[call.arrival]
-    if reason != "lost":
-        remember(s, call.arrival)  # one who is found after all is no leftover
+    # Who counts as lost and is found after all is no leftover, but his call's id is used.
+    remember(s, call.id if reason == "lost" else call.arrival)
     s.record(
         CallEnded(
             call=call.id,

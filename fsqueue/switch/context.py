@@ -192,6 +192,8 @@ class Context:
         self.codes: dict[str, CodeLeg] = {}
         self.sessions: dict[str, str] = {}
         """The channel of each open session."""
+        self.sought: dict[str, str] = {}
+        """Channels (and their calls) that only the engine knows, and that are being looked for: their absence says nothing yet."""
         self.commands: list[SwitchCommand] = []
         self.inputs: list[Input] = []
         self._replies: dict[int, Callable[[str], None]] = {}

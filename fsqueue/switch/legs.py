@@ -115,6 +115,7 @@ class Core:
             "ringing": len(ctx.ringing),
             "codes": len(ctx.codes),
             "sessions": len(ctx.sessions),
+            "sought": len(ctx.sought),
             "talks": len(talks.by_offer) + len(talks.by_caller) + len(talks.by_leg),
             "deferred": len(self._deferred) + len(self._replaced) + len(self._behind),
             "questions": self._offers.questions,
@@ -305,6 +306,7 @@ class Core:
             return
         ctx.link = False
         ctx.forget_replies()
+        ctx.sought.clear()
         self._lease.stop()
         self._snapshots.stop()
         self._offers.link_down()

@@ -7,7 +7,7 @@ to 420 ms behind the events (measured on FreeSWITCH 1.11), so absence is never b
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import inf
 
@@ -29,7 +29,8 @@ from fsqueue.switch.parked import APPLICATION, Parked
 from fsqueue.switch.talks import Talks
 
 SECOND_LOOK = 1.0
-"""After the first snapshot of a link; an absence counts for the engine when seen twice."""
+"""From the answer to the first snapshot of a link to the second; an absence counts for the engine when seen twice, and two
+tables of one moment, which a slow link answers together, are one sight."""
 
 MAX_ASKED = 500
 """Inbound channels that are asked one by one whose they are, when a link is new."""
@@ -110,22 +111,34 @@ class Snapshots:
     def begin(self) -> None:
         """A new link: look at once, once more after a second, and then periodically."""
         self._round += 1
-        self._look()
-        self._ctx.after(SECOND_LOOK, partial(self._second, self._round))
+        self._look(partial(self._first, self._round))
 
     def stop(self) -> None:
         """The link is down."""
         self._round += 1
 
-    def _look(self) -> None:
+    def _look(self, then: Callable[[], None]) -> None:
         """Take a snapshot of ours, and see who else talks."""
         self.take()
-        self._ctx.api("show channels as json", self._others)
+
+        def answered(answer: str) -> None:
+            self._others(answer)
+            then()
+
+        self._ctx.api("show channels as json", answered)
+
+    def _first(self, of_round: int) -> None:
+        self._ctx.after(SECOND_LOOK, partial(self._second, of_round))
 
     def _second(self, of_round: int) -> None:
         """Look once more at everything: of a call that began just before this link, only the table tells, and it was late."""
         if of_round == self._round:
-            self._look()
+            self._look(partial(self._seen_twice, of_round))
+
+    def _seen_twice(self, of_round: int) -> None:
+        if self._ctx.sought:
+            self._first(of_round)  # somebody was still being looked for, so his absence has not counted
+        else:
             self._ctx.after(self._ctx.facts.snapshot_every, partial(self._again, of_round))
 
     def _again(self, of_round: int) -> None:
@@ -164,6 +177,9 @@ class Snapshots:
         for caller in self._ctx.callers.values():
             if caller.uuid not in listed:
                 listed[caller.uuid] = SeenLeg(uuid=caller.uuid, kind="caller", call=caller.call)
+        for uuid, call in self._ctx.sought.items():
+            if uuid not in listed:
+                listed[uuid] = SeenLeg(uuid=uuid, kind="sought", call=call)
         for talk in self._talks.by_offer.values():
             # What is still being settled is not absent: the talk's end, or its caller's return, is told when it is known.
             if talk.phase != "over" and talk.leg not in listed:

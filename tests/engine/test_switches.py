@@ -50,6 +50,31 @@ def test_a_talk_that_ended_unseen_was_a_talk_and_its_member_is_free() -> None:
     assert q.arrive() in q.rung().values()
 
 
+def test_of_one_who_is_being_looked_for_an_absence_says_nothing() -> None:
+    q = Quick(group(members=()))
+    call = q.arrive()
+    q.snapshot()
+    for _ in range(3):
+        looked_for = m.SeenLeg(uuid=q.leg(call).uuid, kind="sought", call=call)
+        q.give(m.Snapshot(switch="a", core="core1", legs=(looked_for,)))
+    assert q.ended() == {}
+    q.snapshot()
+    assert q.ended() == {call: "lost"}
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["at once", "by one more start"])
+def test_E1_who_counts_as_lost_and_is_found_after_all_is_another_call(again: bool) -> None:
+    q = Quick(group(members=()))
+    call = q.arrive()
+    q.snapshot()
+    q.snapshot()
+    assert q.ended() == {call: "lost"}
+    engine = restarted(q) if again else q.engine
+    found = m.Arrived(leg=q.leg(call), arrival=f"arrival-{call}", new_call="c9", found=True, call=call, group="sales")
+    records = engine.handle(found, q.now).records
+    assert [r.call for r in records if isinstance(r, m.CallOpened)] == ["c9"]
+
+
 def test_a_restarted_switch_has_lost_all_its_callers_and_their_members_are_free() -> None:
     q = Quick()
     first, second = q.arrive(), q.arrive()

@@ -83,8 +83,9 @@ class Watch:
             self._switch_restarted(m.SwitchRestarted(seen.switch, seen.core))
             return
         callers = {leg.uuid for leg in seen.legs}
+        sought = {leg.uuid for leg in seen.legs if leg.kind == "sought"}
         offers = {leg.offer for leg in seen.legs}
-        for call in [c for c in f.calls.values() if c.leg.switch == seen.switch]:
+        for call in [c for c in f.calls.values() if c.leg.switch == seen.switch and c.leg.uuid not in sought]:
             call.missing = 0 if call.leg.uuid in callers else call.missing + 1
             if call.missing >= 2:
                 self.reasons[call.id] = self._natural(call, "lost")

@@ -17,7 +17,7 @@ from fsqueue.engine.messages import (
 )
 from fsqueue.switch.filters import EVENTS, SUBCLASSES, filters
 from fsqueue.switch.ids import CallIds, leg_uuid
-from fsqueue.switch.messages import CloseSession, LinkDown, LinkUp, Phone, SwitchFacts
+from fsqueue.switch.messages import Api, CloseSession, LinkDown, LinkUp, Phone, Reply, SwitchFacts
 from tests.switch.bench import CALLER, START, Bench, event, leg
 
 U = leg_uuid("pbx", "c1.1", 0)
@@ -144,6 +144,23 @@ def test_a_snapshot_comes_at_once_again_after_a_second_and_then_periodically() -
     assert len(b.got(Snapshot)) == 2
     b.wait(30)
     assert len(b.got(Snapshot)) == 3
+
+
+def test_two_tables_that_a_slow_link_answers_together_are_one_sight() -> None:
+    b = Bench(link=False)
+    b.mute = True
+    b.give(LinkUp("core-1"))
+    b.wait(5)
+    asked = [c for c in b.out if isinstance(c, Api) and c.text.startswith("show channels")]
+    assert len(asked) == 2
+    b.mute = False
+    for command in asked:
+        b.give(Reply(command.ref, b.answer(command.text)))
+    b.clear()
+    b.wait(0.9)
+    assert b.texts("show channels") == []
+    b.wait(0.2)
+    assert len(b.texts("show channels")) == 2
 
 
 def test_a_caller_missing_in_a_snapshot_is_gone_only_when_the_switch_says_so() -> None:

@@ -160,3 +160,15 @@ def test_a_caller_who_has_left_his_hold_since_the_table_was_made_is_not_taken_fo
     bench.dumps = {CALLER: dump(**{"Channel-State": "CS_SOFT_EXECUTE"})}
     bench.give(LinkUp("core-1"))
     assert kinds(bench, Arrived) == []
+
+
+def test_whom_a_predecessor_was_just_taking_is_looked_for_and_not_absent() -> None:
+    bench = successor()
+    bench.alive = [CALLER]
+    bench.answers = {f"uuid_getvar {CALLER}": "socket"}
+    bench.give(bench.hold())
+    bench.wait(1.1)
+    first, second = bench.got(Snapshot)
+    assert (first.legs, [(one.uuid, one.kind) for one in second.legs]) == ((), [(CALLER, "sought")])
+    bench.wait(2.5)
+    assert bench.got(Snapshot)[-1].legs == (), "he has not come to his hold, and nobody looks for him any more"
