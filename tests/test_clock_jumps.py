@@ -99,10 +99,10 @@ def test_a_jump_of_the_machines_clock_moves_no_window(jump: float) -> None:
 
 
 def test_a_clock_that_was_set_back_between_two_lives_costs_nobody_his_place_or_a_member_his_rest() -> None:
-    """Where the machine was not started anew the clock simply goes on: see test_clock."""
+    """Where the machine was not started anew the clock simply goes on: see below, and test_clock."""
     site = waiting_room(Reaction(kind="reject", after=1.0, code=603))
     site.kill()
-    site.clock_jump -= 7200.0
+    site.set_clock(-7200.0)
     site.advance(site.now + 2)
     before = rings(site)
     site.start()
@@ -110,6 +110,18 @@ def test_a_clock_that_was_set_back_between_two_lives_costs_nobody_his_place_or_a
     assert ended(site) == []
     # Whoever declines rests five seconds, by any clock.
     assert 2 <= rings(site) - before <= 5
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_the_next_life_goes_on_with_the_clock_whatever_the_systems_says_and_the_disk_has_kept(failing: bool) -> None:
+    site = waiting_room(callers=0)
+    site.disk.failing = failing
+    site.clock_jump = -7200.0
+    site.advance(site.now + 30)
+    site.kill()
+    site.start()
+    assert site.daemon is not None
+    assert site.daemon.clock() == site.now
 
 
 @pytest.mark.parametrize("seconds", [7200.0, -7200.0])

@@ -57,11 +57,13 @@ class VirtualDaemon:
         world: World,
         disk: Disk,
         configuration: Configuration,
-        system_clock: Callable[[], float],
+        clock: Callable[[float], float],
         connect: Callable[[Callable[[Frame], None], Callable[[], None]], Wire | None],
         engine: Callable[[Engine], None] | None = None,
     ) -> None:
         """Read the journal of *disk* and connect; *connect* makes a connection to the event socket.
+
+        *clock* is given the journal's newest time, and returns how far this life's clock is ahead of the switch's.
 
         *engine*, where given, is shown the engine before it begins.
         """
@@ -70,8 +72,7 @@ class VirtualDaemon:
         self._connect = connect
         facts = switch_facts(configuration)
         history = disk.history()
-        epoch = max(system_clock(), history[-1][1] if history else 0.0)
-        self._offset = epoch - world.now
+        self._offset = clock(history[-1][1] if history else 0.0)
         self.engine = Engine(to_plan(configuration))
         self.engine.restore(history, self.clock())
         if engine is not None:

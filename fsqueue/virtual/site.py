@@ -47,6 +47,8 @@ class Site:
         self.disk = Disk(self.world.agenda)
         self.clock_jump = 0.0
         """Seconds that the system's clock is ahead of the switch's."""
+        self._anchor: float | None = None
+        """Seconds that the daemon's clock is ahead of the switch's; it goes on over its lives (`fsqueue.clock.continued`)."""
         self.refusing_until = 0.0
         """The event socket is not reachable before this moment."""
         self._on_engine = on_engine
@@ -75,10 +77,21 @@ class Site:
                 self.world,
                 self.disk,
                 self.configuration,
-                lambda: self.world.now + self.clock_jump,
+                self._clock,
                 self._connect,
                 self._on_engine,
             )
+
+    def set_clock(self, ahead: float) -> None:
+        """Let the system's clock be *ahead* seconds ahead of the switch's, on a machine that counts anew: the next life takes it."""
+        self.clock_jump, self._anchor = ahead, None
+
+    def _clock(self, last: float) -> float:
+        now = self.world.now
+        if self._anchor is None:
+            self._anchor = self.clock_jump
+        self._anchor = max(now + self._anchor, last) - now
+        return self._anchor
 
     def kill(self) -> None:
         """Kill the daemon, if one runs."""

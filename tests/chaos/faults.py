@@ -194,7 +194,7 @@ class Injector:
         self._failing_since = None
 
     def _jump(self) -> None:
-        self.site.clock_jump = self._rng.choice((-7200.0, -3600.0, -30.0, 0.0, 1.0, 30.0))
+        self.site.set_clock(self._rng.choice((-7200.0, -3600.0, -30.0, 0.0, 1.0, 30.0)))
 
     # -- the end
 
