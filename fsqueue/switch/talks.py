@@ -37,6 +37,9 @@ UNCONFIRMED_SECONDS = 6.0
 RETURN_SECONDS = 4.0
 """A caller is back in his hold within a second; after this we ask whether he exists."""
 
+MISSED_SECONDS = 1.0
+"""The same after a bridge that was never confirmed: mostly it has not moved him at all, and no event of his hold comes."""
+
 STOOD_SECONDS = 2.0
 """A talk that its member ends earlier was none: the caller waits on."""
 
@@ -138,7 +141,7 @@ class Talks:
     def _unconfirmed(self, talk: Talk) -> None:
         # Without a link nobody can confirm: the snapshot after it tells.
         if talk.phase == "asked" and self._ctx.link:
-            self._fail(talk, "the bridge was not confirmed")
+            self._fail(talk, "the bridge was not confirmed", MISSED_SECONDS)
 
     def bridged(self, event: Event) -> None:
         """CHANNEL_BRIDGE: the talk stands if it is about its pair."""
@@ -191,13 +194,13 @@ class Talks:
 
     # -- failing
 
-    def _fail(self, talk: Talk, why: str) -> None:
+    def _fail(self, talk: Talk, why: str, back: float = RETURN_SECONDS) -> None:
         """The bridge may have moved the caller: kill the member first, then wait for the caller's hold."""
         talk.phase, talk.why = "back", why
         if not talk.gone:
             self._kill(talk.leg)
         self._cancel(talk)
-        talk.timer = self._ctx.after(RETURN_SECONDS, partial(self._ask, talk))
+        talk.timer = self._ctx.after(back, partial(self._ask, talk))
 
     def _fail_unmoved(self, talk: Talk, why: str) -> None:
         """The caller was never moved: he stands, or is about to."""
@@ -303,6 +306,9 @@ class Talks:
             self._over(talk, "hung up")
         elif talk.phase == "over":
             self._forget(talk)
+        if event is None:
+            # Nobody saw his end, so it may be long ago; and his hold has spoken by then, or has nothing to say for a lap.
+            self._ask(talk)
         if talk.withdrawn and talk.taker and not talk.connected:
             self._ctx.emit(OfferEnded(talk.offer, "withdrawn"))
         return talk

@@ -141,7 +141,7 @@ def test_a_connect_given_twice_bridges_once() -> None:
 
 def test_an_unconfirmed_bridge_kills_the_member_first_and_then_asks_for_the_caller() -> None:
     b = asked()
-    failed = b.wait(10.1)
+    failed = b.wait(7.1)
     assert failed == [ConnectFailed("c1", "c1.1", "the bridge was not confirmed")]
     texts = b.texts()
     assert f"uuid_exists {CALLER}" in texts[texts.index(f"uuid_kill {U} NORMAL_CLEARING") :]
@@ -173,6 +173,14 @@ def test_so_has_one_whose_bridge_nobody_saw_either() -> None:
 
 def test_a_caller_whose_member_left_while_nobody_saw_it_and_who_is_in_his_hold_waits_on() -> None:
     assert [type(given) for given in unseen(up(), "fsqueue-hold")] == [ConnectFailed]
+
+
+def test_he_is_asked_for_as_soon_as_the_link_is_back() -> None:
+    b = up()
+    b.give(LinkDown())
+    b.alive.remove(U)
+    b.give(LinkUp("core-1"))
+    assert [given for given in b.inputs if isinstance(given, ConnectFailed)]
 
 
 def test_a_caller_who_is_in_the_fallback_by_then_is_gone() -> None:
