@@ -32,9 +32,16 @@ RESCUE = 7.0
 LONGEST_BRIDGE = 6.5
 """Seconds after which a bridge that never came about, as a few in a thousand do, is given up and the member let go."""
 
-MUSIC_GAP = 0.5
-"""Seconds of silence, once it counts as such, that are no break in the music: a tune may have a rest. Where sightings are
-less exact it is half their tolerance (the music of the labs has a rest of half a second at the end of its file)."""
+ASKED_AFTER = 1.0
+"""Seconds after a bridge that never came about in which its caller is asked for: he may not be rung for before it is known
+where he is, since not his member's end but his own hold proves that he is back."""
+
+GAP = 0.05
+"""Seconds of silence that are no break in the music: a change of what is heard takes the switch 8 ms."""
+
+TUNES_REST = 0.5
+"""The same for callers who hear a real tune, silent for so long at the end of its file; it is half the tolerance where
+sightings are less exact than that."""
 
 LONGEST_STAY = 3600.0
 """Seconds after which nobody is there any more."""
@@ -74,6 +81,8 @@ class Run:
     """Callers whom somebody transferred."""
     scripts: Sequence[CallerScript] = ()
     end: float | None = None
+    gap: float = GAP
+    """Seconds of silence that are no break in the music."""
     tolerance: float = TOLERANCE
     """Seconds between two sightings of one thing; more where the machine's own time counts."""
     excused: list[Span] = field(init=False)
@@ -239,7 +248,7 @@ def _calls(run: Run) -> dict[str, Call]:
     calls: dict[str, Call] = {}
     names: dict[str, Call] = {}
     open_talk: dict[str, float] = {}
-    ringing: dict[str, tuple[float, str, Call]] = {}
+    ringing: dict[str, _Ringing] = {}
     for seen in sorted(run.sightings, key=lambda one: one.t):
         if seen.side == "phone":
             _phone(seen, names, ringing)
@@ -262,16 +271,28 @@ def _calls(run: Run) -> dict[str, Call]:
     return calls
 
 
-def _phone(seen: Sighting, names: dict[str, Call], ringing: dict[str, tuple[float, str, Call]]) -> None:
+@dataclass
+class _Ringing:
+    """A phone that rings for a caller, or was picked up for him and hears nobody yet."""
+
+    since: float
+    who: str
+    call: Call
+    picked_up: bool = False
+
+
+def _phone(seen: Sighting, names: dict[str, Call], ringing: dict[str, _Ringing]) -> None:
     if seen.what == "ringing":
         call = names.get(seen.peer)
         if call is not None:
-            ringing[seen.leg] = (seen.t, seen.who, call)
+            ringing[seen.leg] = _Ringing(seen.t, seen.who, call)
     elif seen.what == "answered" and seen.leg in ringing:
-        ringing[seen.leg][2].picked_up.append(seen.t)
+        ringing[seen.leg].picked_up = True
+        ringing[seen.leg].call.picked_up.append(seen.t)
     elif seen.what in ("connected", "cancelled", "refused", "ended") and seen.leg in ringing:
-        since, who, call = ringing.pop(seen.leg)
-        call.rung.append((since, seen.t, who))
+        one = ringing.pop(seen.leg)
+        missed = one.picked_up and seen.what == "ended"
+        one.call.rung.append((one.since, seen.t + (ASKED_AFTER if missed else 0.0), one.who))
 
 
 # --- the journal against what was seen --------------------------------------------------------------------------------------
@@ -470,6 +491,6 @@ def _silence(after: Sequence[Sighting], back: float) -> float:
 def _music(run: Run) -> Iterable[Wrong]:
     """Who waits hears music, whether there is a daemon or not."""
     for held in held_over(run):
-        if held.silence > max(MUSIC_GAP, run.tolerance / 2):
+        if held.silence > run.gap:
             detail = f"his music stopped for {held.silence:.2f} s when the daemon was killed"
             yield Wrong(kind="music stopped", t=held.t, who=held.who, detail=detail)

@@ -21,7 +21,7 @@ from fsqueue.simswitch.people import CallerScript, PhoneScript, Reaction
 from tests.contract.lab import FSQUEUE, TOLERANCE, Board, Lab
 
 from . import load
-from .judge import Run, Wrong, held_over, judge
+from .judge import TUNES_REST, Run, Wrong, held_over, judge
 from .story import story
 from .virtual_run import Report
 
@@ -188,6 +188,7 @@ class Stage:
             unwritten=self.unwritten,
             restarts=self.restarts,
             end=time.time(),
+            gap=max(TUNES_REST, TOLERANCE / 2),
             tolerance=TOLERANCE,
         )
         wrong, held = [*judge(run), *self._left_over(), *self._complaints()], held_over(run)

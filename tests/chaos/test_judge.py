@@ -9,7 +9,7 @@ import pytest
 from fsqueue.engine.messages import CallEnded, Caller, CallOpened, Leg, Offered, Reason, Record
 from fsqueue.simswitch.people import Sighting
 
-from .judge import LONGEST_BRIDGE, Run, Wrong, held_over, judge
+from .judge import ASKED_AFTER, GAP, LONGEST_BRIDGE, TUNES_REST, Run, Wrong, held_over, judge
 from .load import LINE, LINE_PHONES
 
 ANNA, JAN = LINE_PHONES[:2]
@@ -168,6 +168,14 @@ def test_a_later_caller_is_rung_first_only_if_the_earlier_is_being_rung_or_had_t
     assert kinds(line_of_two(), [*both[:1], had, *both[1:]]) == []
 
 
+def test_who_was_picked_up_for_and_not_connected_is_behind_nobody_until_he_has_been_asked_for() -> None:
+    both = [*abandoned(), *abandoned(OLA)]
+    for ended_at, found in ((115 - ASKED_AFTER + 0.2, []), (115 - ASKED_AFTER - 0.6, ["order"])):
+        missed = [phone(105, "ringing", JAN), phone(108, "answered", JAN)]
+        missed.append(phone(ended_at, "ended", JAN, detail="NORMAL_CLEARING by the switch"))
+        assert kinds([*line_of_two(), *missed], both) == found
+
+
 def test_who_waits_while_a_phone_is_idle_is_rung_for_as_soon_as_the_daemon_sees_again() -> None:
     blind = [(90.0, 102.0), (105.0, 112.0), (390.0, 400.0)]
     assert set(kinds(waits(101, 130), abandoned(), blind=blind)) == {"not resumed"}
@@ -211,6 +219,12 @@ def test_music_that_stops_when_the_daemon_is_killed_is_a_violation_however_short
     story = [*waits(100, 130), caller(110.5, "silence"), caller(111.8, "music")]
     assert "music stopped" in kinds(story, abandoned(), tolerance=2.0, dead=[(110.0, 111.0)])
     assert kinds(story, abandoned(), tolerance=2.0, dead=[(113.0, 114.0)]) == []
+
+
+@pytest.mark.parametrize(("gap", "found"), [(GAP, ["music stopped"]), (TUNES_REST, [])])
+def test_only_a_real_tune_has_rests(gap: float, found: list[str]) -> None:
+    story = [*waits(100, 130), caller(110.5, "silence"), caller(110.7, "music")]
+    assert kinds(story, abandoned(), gap=gap, dead=[(110.0, 111.0)]) == found
 
 
 def test_callers_on_hold_over_kills_are_counted_once_for_each() -> None:
