@@ -29,6 +29,9 @@ AFTER = 2.5
 RESCUE = 7.0
 """Seconds in which the dialplan rescues who is not in his hold."""
 
+TAKEN = 1.0
+"""Seconds in which a daemon has taken who arrives, or dies over it: a disk that fails holds him up for 0.2 s."""
+
 LONGEST_BRIDGE = 6.5
 """Seconds after which a bridge that never came about, as a few in a thousand do, is given up and the member let go."""
 
@@ -178,9 +181,9 @@ def _excused(run: Run, one: Violation) -> bool:
         # A slow switch is silent itself.
         found = _SECONDS.search(one.detail)
         if found is not None and float(found[1]) < RESCUE and (one.who in run.handed or _was_being_taken(run, one)):
-            # On his way to us, out of a talk or answered and not yet in his hold, while nobody was there to take him:
-            # the dialplan rescues him.
-            return overlaps(run.excused, one.t, one.t + float(found[1]))
+            # On his way to us, out of a talk or answered and not yet in his hold, when nobody was there to take him, or who
+            # was died over it: the dialplan rescues him.
+            return overlaps(run.excused, one.t, one.t + TAKEN)
         return found is not None and longest_outside(run.slowed, one.t, one.t + float(found[1])) < run.tolerance
     if one.kind == "lost caller" and any(abs(one.t - t) <= run.tolerance for t in run.restarts):
         return True  # all calls end with their switch
@@ -340,9 +343,7 @@ def _recorded(run: Run, calls: dict[str, Call]) -> Iterable[Wrong]:
                 yield Wrong(kind="not recorded", t=call.dialled, who=call.who, detail=f"ended {call.by}")
             continue
         for end in recorded[call.who]:
-            # Who never reached his hold is not to be found on the switch: the dialplan rescues him, some seconds later.
-            unseen_since = gone - 1.0 if call.music is not None else call.dialled
-            if end is not None and end.reason == "lost" and not overlaps(excused, unseen_since, gone + 0.1):
+            if end is not None and end.reason == "lost" and not overlaps(excused, gone - 1.0, gone + 0.1):
                 detail = f"recorded as lost ({end.detail}), ended {call.by} {gone - call.dialled:.1f} s after dialling"
                 yield Wrong(kind="lost", t=call.dialled, who=call.who, detail=detail)
 

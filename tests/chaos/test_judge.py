@@ -198,11 +198,11 @@ def test_who_dials_while_he_is_rung_is_let_go_as_soon_as_the_daemon_can_see_it()
     assert "two calls on one phone" in kinds(story, abandoned(), blind=[(121.0, 125.0)])
 
 
-def test_who_never_reached_his_hold_may_be_recorded_as_lost_when_the_daemon_died_on_him() -> None:
+def test_who_never_reached_his_hold_is_recorded_as_lost_only_if_nobody_saw_his_end() -> None:
     story = [caller(100, "dialled", detail=LINE), caller(106, "gone", detail="NORMAL_TEMPORARY_FAILURE by the switch")]
     lost = [opened(), ended("lost")]
-    assert kinds(story, lost, blind=[(100.1, 101.0)]) == []
-    assert kinds(story, lost, blind=[(90.0, 95.0)]) == ["lost"]
+    assert kinds(story, lost, blind=[(100.1, 106.0)]) == []
+    assert kinds(story, lost, blind=[(100.1, 101.0)]) == ["lost"], "who comes after him fetches him"
 
 
 def test_silence_before_the_hold_is_the_dialplans_to_end_when_the_daemon_died_in_it() -> None:
@@ -211,6 +211,7 @@ def test_silence_before_the_hold_is_the_dialplans_to_end_when_the_daemon_died_in
     records = [opened(), ended("lost")]
     assert kinds(rescued, records, blind=[(100.2, 103.0)]) == []
     assert "lost caller" in kinds(rescued, records)
+    assert "lost caller" in kinds(rescued, records, blind=[(103.0, 106.0)]), "somebody was there to take him"
     later = [*rescued[:2], caller(100.1, "music"), *rescued[2:]]
     assert "lost caller" in kinds(later, records, blind=[(100.2, 103.0)])
 
