@@ -304,3 +304,18 @@ def test_nothing_is_lost_whatever_goes_in_whatever_state(
     LOSSES[loss](stage)
     stage.site.world.agenda.after(SOON, lambda: meanwhile(stage))
     assert stage.wrong() == []
+
+
+def test_what_a_slow_link_says_late_of_one_talk_does_not_end_the_next_one() -> None:
+    stage = Stage(answers={"1001": LATER, "1002": Reaction(after=1.0, stays=0.3)})
+    caller = stage.call()
+    stage.until(lambda: talk_phase(stage, "up"))
+    stage.wait(1.5)
+    slow(stage, 9.0)
+    stage.wait(3.0)
+    stage.handed.append(caller.who)
+    stage.phones[ANNA][0].transfer("7002")
+    stage.until(lambda: stage.saw(JAN, "ended"))
+    stage.wait(1.0)
+    assert stage.saw(caller.who, "gone") == []
+    assert stage.wrong() == []
