@@ -161,8 +161,9 @@ def sched_hangup(world: World, leg: Leg, data: str) -> Run:
 def socket(world: World, leg: Leg, data: str) -> Run:
     """Hand the call to whoever listens at `HOST:PORT async full`.
 
-    A refused connection goes on in the dialplan. Once connected there is no way back: a client that closes, dies or stays mute leaves
-    the call parked, for ever unless something else moves it.
+    A refused connection goes on in the dialplan, and so does one that a client breaks off after its `connect`, when it has been parked
+    a moment: what the client has said is done first. One that closes or dies before that, or stays mute, leaves the call parked, for
+    ever unless something else moves it (160 closed on FreeSWITCH 1.11: 13 of 32 at once were left so, none of 128 after 5 ms).
     """
     address = data.split(maxsplit=1)[0] if data else ""
     host, _, port = address.rpartition(":")
@@ -174,13 +175,20 @@ def socket(world: World, leg: Leg, data: str) -> Run:
     if why == "refused":
         return
     end: float | None = world.now + world.timing.unconnected
+    parks: float | None = None
     while True:
         why = yield from wait(world, leg, None if end is None else max(0.0, end - world.now))
         if why == "attached":
-            end = None
+            end, parks = None, world.now + world.timing.parks
             leg.parked = True
             world.say(leg, "CHANNEL_PARK")
             world.sounds(leg, "silence", None)
+        elif why == "closed" and parks is not None and world.now >= parks:
+            end = world.now + world.timing.tick
+            while (why := (yield from wait(world, leg, max(0.0, end - world.now)))) != "time":
+                pass
+            leg.parked = False
+            return
         elif why in ("time", "closed"):
             end = None
             leg.parked = True

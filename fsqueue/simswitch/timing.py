@@ -23,6 +23,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     early          how much before `originate_timeout` the switch gives up: it looks once a second
     table_lag      how far `show channels` is behind the events
     unconnected    how long a `socket` waits for `connect`
+    parks          from a socket's `connect` to the call's park: a client that closes before leaves it there for ever
     seam           after which a missed bridge in the wrong order hangs up both legs
     greeting       how long a mailbox speaks before it records
     delivery       from what happens to the event about it; replies are not late, and overtake
@@ -47,6 +48,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     early: float = 0.5
     table_lag: float = 0.1
     unconnected: float = 25.0
+    parks: float = 0.002
     seam: float = 20.0
     greeting: float = 5.0
     delivery: float = 0.010

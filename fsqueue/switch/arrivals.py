@@ -1,7 +1,7 @@
 """Whose call is it: gives each connection of the dialplan to the driver of its switch, by Core-UUID.
 
-A call that can't be taken goes to the dialplan's fallback at once, with a variable that says why: once its socket is
-connected, FreeSWITCH has no way back of its own.
+A call that can't be taken goes to the dialplan's fallback at once, with a variable that says why: FreeSWITCH has no way back of
+its own from a socket that is closed at once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Callers whom a predecessor had taken from the dialplan, and died before he had handed them on.
 
-FreeSWITCH keeps such a caller, answered or not, in the dead socket until the dialplan's own schedule fetches him, six
-seconds after he came, to the fallback. Who comes in between brings him to where the engine wants him. Everybody else whom
+Where we died in the first milliseconds FreeSWITCH keeps such a caller, answered or not, in the dead socket until the dialplan's own
+schedule fetches him, six seconds after he came, to the fallback; a little later it leads him there at once. Who comes in between brings him to where the engine wants him. Everybody else whom
 only the engine knows is let be: what is to be known of him comes by snapshots and by his hold's events.
 """
 

@@ -46,7 +46,7 @@ def ends(lab: Lab, leg: str = "") -> list[str]:
         lambda client: client.session.close(),
         lambda client: client.send("connect") and client.session.close(),
     ],
-    ids=["mute", "closes at once", "dies after connect"],
+    ids=["mute", "closes at once", "dies with its connect"],
 )
 def test_a_daemon_that_is_mute_or_dies_keeps_a_caller_only_until_the_scheduled_fallback(
     make_lab: LabMaker, serve: Callable[[Client], None]
@@ -57,6 +57,29 @@ def test_a_daemon_that_is_mute_or_dies_keeps_a_caller_only_until_the_scheduled_f
     assert ends(lab) == []
     lab.run(1.5)
     assert ends(lab) == ["NORMAL_TEMPORARY_FAILURE"]
+
+
+def test_a_daemon_that_dies_a_moment_after_its_connect_leaves_him_to_the_dialplan_at_once(make_lab: LabMaker) -> None:
+    def serve(client: Client) -> None:
+        client.send("connect")
+        lab.world.agenda.after(0.005, client.session.close)
+
+    lab = make_lab(serve=serve)
+    lab.call()
+    lab.run(1)
+    assert ends(lab) == ["NORMAL_TEMPORARY_FAILURE"]
+
+
+def test_what_it_had_said_before_is_done_first(make_lab: LabMaker) -> None:
+    def serve(client: Client) -> None:
+        client.send("connect")
+        client.execute("transfer", "'park:' inline")
+        lab.world.agenda.after(0.005, client.session.close)
+
+    lab = make_lab(serve=serve)
+    lab.call()
+    lab.run(1)
+    assert ends(lab) == []
 
 
 def test_without_that_schedule_he_is_parked_for_ever(make_lab: LabMaker) -> None:
