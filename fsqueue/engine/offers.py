@@ -21,6 +21,9 @@ from fsqueue.engine.state import Call, Offer, Queue, State
 MOST_OFFERS = 100
 """Offers that one call makes in a second, at most."""
 
+NUMBERS = 100 * 86400 * MOST_OFFERS
+"""After so many, a hundred days' worth, the numbers that go by the time begin anew."""
+
 
 def _new(s: State, call: Call, rule: str, until: float, *, member: str = "", number: str = "") -> Offer:
     call.offers += 1
@@ -127,9 +130,10 @@ def found_talking(s: State, offer: str, call: str, member: str, switch: str) -> 
 def pass_over_unrecorded(s: State, call: Call) -> None:
     """Pass over the numbers of offers that a predecessor may have made and its disk not kept: no uuid is used twice.
 
-    How many is not known; that it was fewer than a hundred in each second of the call's life is.
+    How many is not known; that it was fewer than a hundred in each second is. So the numbers go on by the time of the start, not by
+    how long the caller has been there: where the clock was set back he has come in what is still to be.
     """
-    call.offers = max(call.offers, int((s.now - call.joined) * MOST_OFFERS))
+    call.offers = max(call.offers, int(s.now * MOST_OFFERS) % NUMBERS)
 
 
 def number_of(offer: str) -> int:

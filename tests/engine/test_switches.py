@@ -7,6 +7,7 @@ import pytest
 
 from fsqueue.engine import messages as m
 from fsqueue.engine.engine import Engine
+from fsqueue.engine.offers import NUMBERS
 from fsqueue.engine.model import HangUp, Plan, Voicemail, Wait
 from tests.engine.dsl import ANNA, JAN, Quick, group, looks
 
@@ -263,13 +264,14 @@ def test_no_id_of_an_offer_whose_legs_are_on_the_switch_is_used_again() -> None:
     engine = restarted(q)
     waiting = m.Arrived(leg=q.leg(call), arrival=f"arrival-{call}", new_call="c9", found=True, call=call, group="sales")
     engine.handle(waiting, q.now)
-    engine.handle(m.Snapshot(switch="a", core="core1", legs=(leg_of(f"{call}.3"),)), q.now)
+    engine.handle(m.Snapshot(switch="a", core="core1", legs=(leg_of(f"{call}.{NUMBERS + 3}"),)), q.now)
     rung = commands(engine, m.Duty("anna", "in"), q.now)
-    assert [c.offer for c in rung if isinstance(c, m.Ring)] == [f"{call}.4"]
+    assert [c.offer for c in rung if isinstance(c, m.Ring)] == [f"{call}.{NUMBERS + 4}"]
 
 
+@pytest.mark.parametrize("joined", [-5.0, 60.0], ids=["joined before", "joined by a clock that was ahead"])
 @pytest.mark.parametrize("recorded", [True, False])
-def test_nor_is_one_that_was_used_and_of_which_the_disk_has_kept_nothing(recorded: bool) -> None:
+def test_nor_is_one_that_was_used_and_of_which_the_disk_has_kept_nothing(recorded: bool, joined: float) -> None:
     q = Quick(group(members=("anna",)), members=(ANNA,))
     q.duty("anna", "paused")
     call = q.arrive()
@@ -288,7 +290,7 @@ def test_nor_is_one_that_was_used_and_of_which_the_disk_has_kept_nothing(recorde
                 found=True,
                 call=call,
                 group="sales",
-                joined=q.now - 5 - len(used),
+                joined=q.now + joined - len(used),
             ),
             q.now,
         )
