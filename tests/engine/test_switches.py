@@ -7,8 +7,8 @@ import pytest
 
 from fsqueue.engine import messages as m
 from fsqueue.engine.engine import Engine
-from fsqueue.engine.offers import NUMBERS
 from fsqueue.engine.model import HangUp, Plan, Voicemail, Wait
+from fsqueue.engine.offers import NUMBERS
 from tests.engine.dsl import ANNA, JAN, Quick, group, looks
 
 
