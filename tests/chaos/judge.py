@@ -258,7 +258,9 @@ def _calls(run: Run) -> dict[str, Call]:
             continue
         if seen.what == "dialled":
             if "@" not in seen.who:
-                calls[seen.leg] = names[seen.who] = Call(seen.who, seen.leg, seen.detail, seen.t)
+                # Who dials without the plus, as callers of processes do, stands in the same line.
+                to = "+" + seen.detail.removeprefix("+")
+                calls[seen.leg] = names[seen.who] = Call(seen.who, seen.leg, to, seen.t)
             continue
         call = calls.get(seen.leg)
         if call is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from fsqueue.engine.messages import CallEnded, Caller, CallOpened, Leg, Offered, Reason, Record
@@ -166,6 +167,11 @@ def test_a_later_caller_is_rung_first_only_if_the_earlier_is_being_rung_or_had_t
         104.0,
     )
     assert kinds(line_of_two(), [*both[:1], had, *both[1:]]) == []
+
+
+def test_who_dials_without_the_plus_stands_in_the_same_line() -> None:
+    bare = [msgspec.structs.replace(seen, detail=seen.detail.removeprefix("+")) for seen in line_of_two()]
+    assert kinds(bare, [*abandoned(), *abandoned(OLA)]) == ["order"]
 
 
 def test_who_was_picked_up_for_and_not_connected_is_behind_nobody_until_he_has_been_asked_for() -> None:
