@@ -25,10 +25,15 @@ NUMBERS = 100 * 86400 * MOST_OFFERS
 """After so many, a hundred days' worth, the numbers that go by the time begin anew."""
 
 
-def _new(s: State, call: Call, rule: str, until: float, *, member: str = "", number: str = "") -> Offer:
-    call.offers += 1
+def _new(
+    s: State, call: Call, rule: str, until: float, *, member: str = "", number: str = "", known_as: str = ""
+) -> Offer:
+    if known_as:
+        call.offers = max(call.offers, number_of(known_as))
+    else:
+        call.offers += 1
     offer = Offer(
-        id=f"{call.id}.{call.offers}",
+        id=known_as or f"{call.id}.{call.offers}",
         call=call.id,
         group=call.group,
         switch=call.leg.switch,
@@ -109,10 +114,11 @@ def pick_up(s: State, call: Call, member: str) -> Offer:
 
 
 def found_answered(s: State, call: Call, offer: str, member: str) -> Offer:
-    """Make the offer by that id of a talk that was found, and of which no record was kept."""
-    made, call.offers = call.offers, number_of(offer) - 1
-    found = _new(s, call, "D2", s.now, member=member)
-    call.offers = max(made, call.offers)
+    """Make the offer by that id of a talk that was found, and of which no record was kept.
+
+    It may have another call's name in it: his caller was sent on and was another call for a while, of which no record was kept either.
+    """
+    found = _new(s, call, "D2", s.now, member=member, known_as=offer)
     call.rung[member] = None
     found.state = "answered"
     roster.member_event(s, found, "picked")

@@ -180,7 +180,7 @@ def _relegged(s: State, r: Relegged) -> None:
 
 def _offered(s: State, r: Offered) -> None:
     call = s.calls[r.call]
-    call.offers = int(r.offer.rsplit(".", 1)[1])
+    call.offers = max(call.offers, offers.number_of(r.offer))
     if r.rule in ("D2", "D3", "S2"):
         _call_off(call)  # of these one rings at a time
     offer = _offer(r, call.leg.switch, s.now)

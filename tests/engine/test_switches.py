@@ -198,6 +198,22 @@ def test_a_talk_found_in_place_of_another_one_is_the_one_that_counts() -> None:
     assert engine.state.people["anna"].holding != "talk"
 
 
+def test_a_talk_found_that_began_as_another_calls_is_known_by_its_own_name() -> None:
+    q = Quick(group(members=("anna",)), members=(ANNA,))
+    q.duty("anna", "paused")
+    call = q.arrive()
+    engine = restarted(q)
+    waiting = m.Arrived(leg=q.leg(call), arrival=f"arrival-{call}", new_call="c9", found=True, call=call, group="sales")
+    engine.handle(waiting, q.now)
+    assert commands(engine, found(call, "c7.2", "anna"), q.now) == [
+        m.Connect(call=call, leg=q.leg(call), offer="c7.2", taker=None)
+    ]
+    engine.handle(m.Connected(call, "c7.2"), q.now)
+    assert engine.state.people["anna"].holding == "talk"
+    engine.handle(m.TalkEnded(call, "c7.2", "hung up"), q.now)
+    assert call not in engine.state.calls
+
+
 def test_a_member_found_talking_to_a_caller_whom_nobody_recorded_is_not_rung_until_it_ends() -> None:
     q = Quick(group(members=("anna",)), members=(ANNA,))
     engine = restarted(q)
