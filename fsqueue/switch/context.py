@@ -38,6 +38,10 @@ a :class:`Talk` tells) · sent: in a step · left: hung up in a mailbox, and his
 ending: we are hanging him up."""
 
 
+_REMEMBERED = 500
+"""Ended channels: a second's worth of a busy switch, twice as long as its table of channels is late."""
+
+
 @dataclass(slots=True, eq=False)
 class CallerLeg:
     """A caller's channel during one visit; the next arrival of the same channel is another object."""
@@ -194,6 +198,8 @@ class Context:
         """The channel of each open session."""
         self.sought: dict[str, str] = {}
         """Channels (and their calls) that only the engine knows, and that are being looked for: their absence says nothing yet."""
+        self.hung_up: dict[str, None] = {}
+        """Channels whose end was heard lately: the table of channels may still show them, and what they were bridged to."""
         self.commands: list[SwitchCommand] = []
         self.inputs: list[Input] = []
         self._replies: dict[int, Callable[[str], None]] = {}
@@ -208,6 +214,12 @@ class Context:
     def emit(self, given: Input) -> None:
         """Tell the engine."""
         self.inputs.append(given)
+
+    def heard_end(self, uuid: str) -> None:
+        """A channel has ended, as its event says; no uuid is used twice."""
+        self.hung_up[uuid] = None
+        if len(self.hung_up) > _REMEMBERED:
+            del self.hung_up[next(iter(self.hung_up))]
 
     # -- commands on the link
 

@@ -402,6 +402,7 @@ class Core:
 
     def _hung_up(self, event: Event) -> None:
         ctx, uuid = self._ctx, event.uuid
+        ctx.heard_end(uuid)
         self._left_parking(uuid)
         talk = self._talks.member_gone(uuid, event)
         if uuid in ctx.phones:

@@ -155,7 +155,11 @@ class Snapshots:
         rows = rows_of(answer)
         if rows is None:
             return
-        mine = [(row, fields) for row in rows if (fields := ours(row, self._ctx.facts.owner))]
+        mine = [
+            (row, fields)
+            for row in rows
+            if row.uuid not in self._ctx.hung_up and (fields := ours(row, self._ctx.facts.owner))
+        ]
         for row, fields in mine:
             if fields[0] == "offer":
                 self._offer_seen(row, fields)
@@ -218,6 +222,8 @@ class Snapshots:
         caller = ctx.callers.get(row.uuid)
         talking = row.application == "uuid_bridge" and row.state != "CS_EXECUTE"
         on_hold = row.state == "CS_EXECUTE" and row.dest.startswith(HOLD)
+        if talking and row.application_data in ctx.hung_up:
+            return False  # the row is from before the end of his talk; what he does now is told by events
         if caller is None:
             if talking:
                 self._talk_seen(row, fields)

@@ -86,6 +86,19 @@ def test_a_caller_who_is_back_from_such_a_talk_is_found_on_hold() -> None:
     assert bench.got(Arrived)[0].found
 
 
+def test_a_late_table_does_not_bring_back_a_talk_whose_end_was_heard() -> None:
+    talking = waiting_row(state="CS_SOFT_EXECUTE", application="uuid_bridge", application_data=MEMBER)
+    bench = successor(talking, member_row(callstate="ACTIVE", state="CS_EXCHANGE_MEDIA"))
+    bench.mute = True  # the answer to what is asked about him is under way
+    bench.see("CHANNEL_HANGUP", MEMBER)
+    bench.see("fsqueue::hold", fsq_owner="pbx", fsq_call="c1")
+    bench.mute = False
+    bench.clear()
+    bench.wait(1.0)
+    assert bench.texts("show channels like")
+    assert kinds(bench, Connected) == []
+
+
 def test_a_caller_whom_the_late_channel_table_still_shows_after_his_end_is_gone() -> None:
     bench = Bench(link=False)
     bench.rows = [waiting_row()]
