@@ -228,9 +228,8 @@ class Daemon:
     def _foresee(self, commands: tuple[Command, ...]) -> None:
         """Tell the drivers of the rings that are being written down."""
         for command in commands:
-            driver = self._drivers.get(command.leg.switch) if isinstance(command, Ring) else None
-            if driver is not None and isinstance(command, Ring):
-                driver.foresee(command)
+            if isinstance(command, Ring) and command.leg.switch in self._drivers:
+                self._drivers[command.leg.switch].foresee(command)
 
     def _log(self, record: Record, _: float) -> None:
         chatty = isinstance(record, TurnUsed | Checkpoint)

@@ -69,8 +69,7 @@ class Whereabouts:
         if question is None:
             return
         question.then = then
-        if question.answer is not None:
-            self._tell(offer, question)
+        self._tell(offer, question)
 
     def awaited(self) -> list[str]:
         """Return the offers whose Ring waits for an answer."""
@@ -91,14 +90,13 @@ class Whereabouts:
 
         def answered(answer: str) -> None:
             question.answer = answer
-            if question.then is not None:
-                self._tell(offer, question)
+            self._tell(offer, question)
 
         self._ctx.api(f"sofia_contact */{user}", answered)
         return question
 
     def _tell(self, offer: str, question: _Question) -> None:
-        if self._questions.get(offer) is question:
+        """Pass the answer on once there are both it and somebody who waits for it; one that was asked anew is void."""
+        if question.then is not None and question.answer is not None and self._questions.get(offer) is question:
             del self._questions[offer]
-            if question.then is not None and question.answer is not None:
-                question.then(question.answer)
+            question.then(question.answer)

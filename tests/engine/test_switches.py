@@ -71,7 +71,7 @@ def test_E1_who_counts_as_lost_and_is_found_after_all_is_another_call(again: boo
     q.snapshot()
     assert q.ended() == {call: "lost"}
     engine = restarted(q) if again else q.engine
-    found = m.Arrived(leg=q.leg(call), arrival=f"arrival-{call}", new_call="c9", found=True, call=call, group="sales")
+    found = found_waiting(q, call)
     records = engine.handle(found, q.now).records
     assert [r.call for r in records if isinstance(r, m.CallOpened)] == ["c9"]
 
@@ -159,6 +159,11 @@ def leg_of(offer: str) -> m.SeenLeg:
     return m.SeenLeg(uuid=f"leg-{offer}", kind="offer", call=offer.rpartition(".")[0], offer=offer)
 
 
+def found_waiting(q: Quick, call: str) -> m.Arrived:
+    """A start finds the caller on hold, as his channel tells."""
+    return m.Arrived(leg=q.leg(call), arrival=f"arrival-{call}", new_call="c9", found=True, call=call, group="sales")
+
+
 def found(call: str, offer: str, member: str) -> m.Connected:
     """A talk that a new process sees on the switch."""
     return m.Connected(call, offer, found=True, member=member, switch="a")
@@ -203,7 +208,7 @@ def test_a_talk_found_that_began_as_another_calls_is_known_by_its_own_name() -> 
     q.duty("anna", "paused")
     call = q.arrive()
     engine = restarted(q)
-    waiting = m.Arrived(leg=q.leg(call), arrival=f"arrival-{call}", new_call="c9", found=True, call=call, group="sales")
+    waiting = found_waiting(q, call)
     engine.handle(waiting, q.now)
     assert commands(engine, found(call, "c7.2", "anna"), q.now) == [
         m.Connect(call=call, leg=q.leg(call), offer="c7.2", taker=None)
@@ -247,7 +252,7 @@ def test_nor_when_he_answered_one_call_and_the_records_have_him_picking_up_anoth
     q.give(m.Pickup(leg=m.Leg("a", "p"), user=ANNA.user, extension=JAN.extension))
     assert q.offers() == ["anna", "jan", "anna"]
     engine = restarted(q)
-    waiting = m.Arrived(leg=q.leg(call), arrival=f"arrival-{call}", new_call="c9", found=True, call=call, group="sales")
+    waiting = found_waiting(q, call)
     engine.handle(waiting, q.now)
     engine.handle(m.Answered(f"{call}.1"), q.now)
     for _ in range(2):
@@ -278,7 +283,7 @@ def test_no_id_of_an_offer_whose_legs_are_on_the_switch_is_used_again() -> None:
     q.duty("anna", "paused")
     call = q.arrive()
     engine = restarted(q)
-    waiting = m.Arrived(leg=q.leg(call), arrival=f"arrival-{call}", new_call="c9", found=True, call=call, group="sales")
+    waiting = found_waiting(q, call)
     engine.handle(waiting, q.now)
     engine.handle(m.Snapshot(switch="a", core="core1", legs=(leg_of(f"{call}.{NUMBERS + 3}"),)), q.now)
     rung = commands(engine, m.Duty("anna", "in"), q.now)
